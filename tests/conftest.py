@@ -1,0 +1,21 @@
+"""What the tests share: where the optional real data is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Tests that import Keras themselves would hear what vidcam keeps from its users.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real videos, pictures and weights; the test is skipped where there is none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data is not here")
+    return SHARED_DATA

@@ -1,0 +1,38 @@
+"""vidcam shows what an image classifier looks at while a video plays.
+
+The names below are imported on first use: `import vidcam` loads neither TensorFlow, OpenCV nor PyAV.
+"""
+
+from typing import TYPE_CHECKING
+
+from vidcam._lazy import lazy
+from vidcam.errors import Interrupted as Interrupted
+from vidcam.errors import UsageError as UsageError
+from vidcam.errors import VidcamError as VidcamError
+
+if TYPE_CHECKING:
+    from vidcam.cam import CAM as CAM
+    from vidcam.cam import Explainer as Explainer
+    from vidcam.cam import GradCAM as GradCAM
+    from vidcam.models import Classifier as Classifier
+    from vidcam.models import load_model as load_model
+    from vidcam.pipeline import run as run
+    from vidcam.render import overlay as overlay
+    from vidcam.types import Explanation as Explanation
+    from vidcam.types import Track as Track
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "CAM": "vidcam.cam",
+    "Classifier": "vidcam.models",
+    "Explainer": "vidcam.cam",
+    "Explanation": "vidcam.types",
+    "GradCAM": "vidcam.cam",
+    "Track": "vidcam.types",
+    "load_model": "vidcam.models",
+    "overlay": "vidcam.render",
+    "run": "vidcam.pipeline",
+}
+__all__ = ["Interrupted", "UsageError", "VidcamError", "__version__", *_EXPORTS]  # noqa: PLE0604
+__getattr__ = lazy(__name__, _EXPORTS)

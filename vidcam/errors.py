@@ -1,0 +1,17 @@
+"""The errors that vidcam raises on purpose, each a message for the user.
+
+A message is one line: it names the file or option, says what is wrong and what to do. The command line prints it
+without a traceback. Bugs are not errors of these kinds.
+"""
+
+
+class VidcamError(Exception):
+    """Something could not be done: a damaged file, a missing weight, a full disk. Exit code 1."""
+
+
+class Interrupted(VidcamError):  # noqa: N818 - nothing went wrong
+    """A run was stopped early and has left nothing. Exit code 130 or 143."""
+
+
+class UsageError(VidcamError):
+    """Something was asked for that makes no sense: an unknown option value, label or layer. Exit code 2."""

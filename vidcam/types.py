@@ -1,0 +1,259 @@
+"""What flows through vidcam: frames, how they were fitted, classifiers, explanations, tracks.
+
+Plain data on NumPy alone. What reads, computes or draws these lives in the packages that import this module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidcam.errors import VidcamError
+
+Array = NDArray[Any]
+Fit = Literal["squash", "keep", "pad", "crop"]
+FITS: tuple[Fit, ...] = ("squash", "keep", "pad", "crop")
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels; the first pixel covers 0 to 1."""
+
+
+class Frame:
+    """One picture of a source and when it is shown.
+
+    Args:
+        index: position in the source, from 0, counting every frame decoded (also those a stride leaves out).
+        time: seconds from the start of the stream.
+        duration: seconds until the next frame, None where the source does not know.
+        picture: the decoded picture: RGB uint8 (H, W, 3), upright and with square pixels, or a function without
+            arguments that makes it. The function runs at most once, on the first `rgb()`.
+        size: (width, height) of the upright picture in pixels.
+    """
+
+    __slots__ = ("_picture", "duration", "index", "size", "time")
+
+    def __init__(
+        self,
+        index: int,
+        time: Fraction,
+        duration: Fraction | None,
+        picture: Array | Callable[[], Array],
+        size: tuple[int, int],
+    ) -> None:
+        self.index = index
+        self.time = time
+        self.duration = duration
+        self.size = size
+        self._picture = picture
+
+    def rgb(self) -> Array:
+        """Returns the picture as RGB uint8 (H, W, 3); callers must not write into it."""
+        if callable(self._picture):
+            self._picture = self._picture()
+        return self._picture
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How a frame was fitted to the model's input, and so which part of the frame a map covers.
+
+    Attributes:
+        frame: (width, height) of the frame in pixels.
+        input: (width, height) of the model's input in pixels.
+        source: the part of the frame that the model saw, in frame pixels.
+        target: where that part lies in the model's input, in input pixels.
+    """
+
+    frame: tuple[int, int]
+    input: tuple[int, int]
+    source: Box
+    target: Box
+
+
+class Classifier(Protocol):
+    """A network and what is needed to show it a picture and to read its answer; `vidcam.models` makes them.
+
+    Attributes:
+        model: the `keras.Model`; vidcam never changes it.
+        name: the zoo name or the file's stem, for captions and provenance.
+        input_size: (width, height) in pixels that frames are fitted to.
+        channels: 3 for RGB, 1 for grey.
+        fit: how a frame of another shape is brought to the input size.
+        labels: a name for each class.
+        layer: the layer to explain, None to find it.
+    """
+
+    @property
+    def model(self) -> Any: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def input_size(self) -> tuple[int, int]: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def fit(self) -> Fit: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def layer(self) -> str | None: ...
+
+    def prepare(self, rgb: Array) -> tuple[Array, Placement]:
+        """Fits a frame, uint8 (H, W, 3), to the model's input, uint8 (h, w, channels)."""
+
+    def scale(self, x: Any) -> Any:
+        """Brings a float tensor or array (B, h, w, channels), 0..255, to the range and order the model takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a classifier sees in a batch of frames and where it looks.
+
+    Attributes:
+        maps: raw, signed maps, float32 (B, h, w), in the units of activation times gradient.
+        logits: float32 (B, classes), before softmax or sigmoid; one sigmoid output z is shown as [-z, z].
+        probabilities: float32 (B, classes), 0 to 1.
+        targets: for each frame the class indices that its map explains.
+        placement: how every frame of the batch was fitted to the input.
+    """
+
+    maps: Array
+    logits: Array
+    probabilities: Array
+    targets: tuple[tuple[int, ...], ...]
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A clip's maps and predictions over time, small enough to keep whole: maps are 7x7 to 32x32.
+
+    Attributes:
+        times: seconds from the start of the stream, float64 (N,).
+        indices: the frames' positions in the source, int64 (N,).
+        maps: raw, signed maps, float32 (N, h, w).
+        logits: float32 (N, classes).
+        probabilities: float32 (N, classes).
+        targets: for each frame the class indices that its map explains.
+        placement: how the frames were fitted to the model's input.
+        labels: a name for each class.
+        meta: provenance: model, weights, layer, method, fit, preprocess, version, source.
+        cuts: where a scene begins, bool (N,); None where nobody looked.
+    """
+
+    times: Array
+    indices: Array
+    maps: Array
+    logits: Array
+    probabilities: Array
+    targets: tuple[tuple[int, ...], ...]
+    placement: Placement
+    labels: tuple[str, ...]
+    meta: Mapping[str, str] = field(default_factory=dict)
+    cuts: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @classmethod
+    def concatenate(
+        cls,
+        frames: Sequence[Frame],
+        explanations: Sequence[Explanation],
+        labels: tuple[str, ...],
+        meta: Mapping[str, str],
+        cuts: Sequence[bool] | None = None,
+    ) -> Track:
+        """Joins a clip's batches.
+
+        Args:
+            frames: the clip's frames in order, as many as the explanations hold maps.
+            explanations: the batches in order, at least one.
+            labels: a name for each class.
+            meta: provenance.
+            cuts: for each frame whether a scene begins with it, None where nobody looked.
+
+        Returns:
+            The track of the whole clip.
+        """
+        return cls(
+            times=np.array([float(f.time) for f in frames]),
+            indices=np.array([f.index for f in frames], dtype=np.int64),
+            maps=np.concatenate([e.maps for e in explanations]),
+            logits=np.concatenate([e.logits for e in explanations]),
+            probabilities=np.concatenate([e.probabilities for e in explanations]),
+            targets=tuple(t for e in explanations for t in e.targets),
+            placement=explanations[0].placement,
+            labels=labels,
+            meta=dict(meta),
+            cuts=None if cuts is None else np.array(cuts, dtype=bool),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes the track as a compressed `.npz` that NumPy loads without pickle.
+
+        Args:
+            path: the file, written as it is named.
+        """
+        width = max((len(t) for t in self.targets), default=1)
+        targets = np.array([t + (-1,) * (width - len(t)) for t in self.targets], dtype=np.int32)
+        p = self.placement
+        cuts: dict[str, Any] = {} if self.cuts is None else {"cuts": self.cuts}
+        with Path(path).open("wb") as file:
+            np.savez_compressed(
+                file,
+                times=self.times,
+                indices=self.indices,
+                maps=self.maps,
+                logits=self.logits,
+                probabilities=self.probabilities,
+                targets=targets,
+                placement=np.array([*p.frame, *p.input, *p.source, *p.target], dtype=np.float64),
+                labels=np.array(self.labels, dtype=np.str_),
+                meta=np.array(json.dumps(dict(self.meta))),
+                **cuts,
+            )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Track:
+        """Reads what `save` wrote.
+
+        Args:
+            path: the `.npz` file.
+
+        Returns:
+            The track.
+
+        Raises:
+            VidcamError: the file is missing, damaged or no track.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                p = data["placement"].tolist()
+                return cls(
+                    times=data["times"],
+                    indices=data["indices"],
+                    maps=data["maps"],
+                    logits=data["logits"],
+                    probabilities=data["probabilities"],
+                    targets=tuple(tuple(int(i) for i in row if i >= 0) for row in data["targets"]),
+                    placement=Placement(
+                        frame=(int(p[0]), int(p[1])),
+                        input=(int(p[2]), int(p[3])),
+                        source=(p[4], p[5], p[6], p[7]),
+                        target=(p[8], p[9], p[10], p[11]),
+                    ),
+                    labels=tuple(data["labels"].tolist()),
+                    meta=json.loads(str(data["meta"])),
+                    cuts=data["cuts"] if "cuts" in data.files else None,
+                )
+        except FileNotFoundError:
+            raise VidcamError(f"{path}: no such file") from None
+        except Exception as error:
+            raise VidcamError(f"{path}: not a vidcam track ({type(error).__name__}: {error})") from error
