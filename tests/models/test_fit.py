@@ -1,0 +1,68 @@
+"""Where a frame lies in a model's input."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.networks import pictures
+from vidcam.errors import UsageError
+from vidcam.models import fit_frame, place
+
+
+@pytest.mark.parametrize(
+    ("frame", "size", "fit", "input_size", "source", "target"),
+    [
+        ((640, 360), (224, 224), "squash", (224, 224), (0, 0, 640, 360), (0, 0, 224, 224)),
+        ((640, 360), (224, 224), "keep", (384, 224), (0, 0, 640, 360), (0, 0, 384, 224)),
+        ((360, 640), (224, 224), "keep", (224, 384), (0, 0, 360, 640), (0, 0, 224, 384)),
+        ((300, 300), (299, 299), "keep", (288, 288), (0, 0, 300, 300), (0, 0, 288, 288)),
+        ((640, 320), (224, 224), "pad", (224, 224), (0, 0, 640, 320), (0, 56, 224, 168)),
+        ((640, 320), (224, 224), "crop", (224, 224), (160, 0, 480, 320), (0, 0, 224, 224)),
+        ((320, 640), (96, 96), "crop", (96, 96), (0, 160, 320, 480), (0, 0, 96, 96)),
+        ((1, 1), (224, 224), "pad", (224, 224), (0, 0, 1, 1), (0, 0, 224, 224)),
+        ((2000, 1), (224, 224), "pad", (224, 224), (0, 0, 2000, 1), (0, 111, 224, 112)),
+    ],
+)
+def test_placement(frame, size, fit, input_size, source, target):
+    placement = place(frame, size, fit)
+    assert (placement.frame, placement.input) == (frame, input_size)
+    assert placement.source == source
+    assert placement.target == target
+
+
+def test_pad_keeps_the_aspect_and_fills_with_black():
+    red = np.zeros((50, 100, 3), np.uint8)
+    red[..., 0] = 200
+    fitted, placement = fit_frame(red, (64, 64), "pad")
+    assert placement.target == (0, 16, 64, 48)
+    assert (fitted[16:48] == (200, 0, 0)).all()
+    assert not fitted[:16].any()
+    assert not fitted[48:].any()
+
+
+def test_crop_takes_the_centre_unscaled_where_it_fits():
+    frame = pictures(1, 64, 100)[0]
+    fitted, _ = fit_frame(frame, (64, 64), "crop")
+    np.testing.assert_array_equal(fitted, frame[:, 18:82])
+
+
+def test_shrinking_averages_areas():
+    frame = pictures(1, 64, 96)[0]
+    fitted, _ = fit_frame(frame, (32, 32), "squash")
+    literal = frame.reshape(32, 2, 32, 3, 3).mean((1, 3))
+    assert np.abs(fitted - literal).max() <= 0.5001
+
+
+def test_enlarging_is_bilinear_and_grey_is_luma():
+    frame = pictures(1, 16, 16)[0]
+    np.testing.assert_array_equal(fit_frame(frame, (64, 64))[0], cv2.resize(frame, (64, 64)))
+    grey = fit_frame(frame, (16, 16), channels=1)[0]
+    assert grey.shape == (16, 16, 1)
+    np.testing.assert_allclose(grey[..., 0], frame @ (0.299, 0.587, 0.114), atol=0.6)
+
+
+def test_an_unknown_fit_is_an_error():
+    with pytest.raises(UsageError, match="squash, keep, pad, crop"):
+        place((8, 8), (8, 8), "stretch")

@@ -1,0 +1,60 @@
+"""`Classifier`: a Keras model together with what it expects of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidcam.models.fit import fit_frame
+from vidcam.models.preprocess import PREPROCESSING
+from vidcam.types import Array, Fit, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A Keras model and what is needed to show it a picture and to read its answer.
+
+    Attributes:
+        model: the `keras.Model`; vidcam never changes it.
+        name: the zoo name or the file's stem, for captions and provenance.
+        preprocess: the name of the step from RGB 0..255 to the model's input (`vidcam.models.PREPROCESSING`).
+        input_size: (width, height) in pixels that frames are fitted to; under `keep` the smaller of the two is the
+            short side.
+        channels: 3 for RGB, 1 for grey.
+        fit: how a frame of another shape is brought to the input size.
+        labels: a name for each class.
+        layer: the name of the layer to explain, None to find it (`vidcam.cam`).
+        source: where the weights came from, for provenance.
+    """
+
+    model: Any
+    name: str
+    preprocess: str
+    input_size: tuple[int, int]
+    channels: int
+    fit: Fit
+    labels: tuple[str, ...]
+    layer: str | None = None
+    source: str = ""
+
+    def prepare(self, rgb: Array) -> tuple[Array, Placement]:
+        """Fits a frame to the model's input.
+
+        Args:
+            rgb: uint8 (H, W, 3), RGB.
+
+        Returns:
+            uint8 (h, w, channels), and which part of the frame lies where in it.
+        """
+        return fit_frame(rgb, self.input_size, self.fit, self.channels)
+
+    def scale(self, x: Any) -> Any:
+        """Brings pixels to the range and channel order that the model takes.
+
+        Args:
+            x: float32 tensor or array (B, h, w, channels), RGB, 0..255.
+
+        Returns:
+            The same shape, as `preprocess` says.
+        """
+        return PREPROCESSING[self.preprocess](x)

@@ -1,0 +1,219 @@
+"""From a name, a file or a Keras model to a `Classifier`: the network and what is needed to show it a picture."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from vidcam._tensorflow import input_shape, keras
+from vidcam.errors import UsageError, VidcamError
+from vidcam.models import zoo
+from vidcam.models.archive import first_line, load_custom_objects, quiet_keras, read_card, read_model
+from vidcam.models.classifier import Classifier
+from vidcam.models.labels import default_labels, read_labels
+from vidcam.models.preprocess import PREPROCESSING
+from vidcam.types import FITS, Fit
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+IMAGENET_CLASSES = 1000
+OWN_SCALING = ("Rescaling", "Normalization")
+ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract")
+
+
+def load_model(
+    model: Any = zoo.DEFAULT_MODEL,
+    *,
+    weights: str | Path | None = None,
+    labels: str | Path | tuple[str, ...] | list[str] | None = None,
+    preprocess: str | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    fit: Fit | None = None,
+    layer: str | None = None,
+    custom_objects: str | Path | Mapping[str, Any] | None = None,
+    unsafe: bool = False,
+) -> Classifier:
+    """Loads a classifier.
+
+    Args:
+        model: a name (`vidcam.models.names()`), the path of a `.keras` or `.h5` file, or a `keras.Model`, which is
+            used as it is and never changed.
+        weights: a weights file (`.weights.h5`, `.h5`, or a `.keras` of the same network) for a model by name, instead
+            of the download.
+        labels: a name for each class, or a file of them (see `read_labels`).
+        preprocess: the step from RGB 0..255 to the model's input (`PREPROCESSING`); found out where it can be.
+        input_size: side, or (width, height), in pixels.
+        fit: how frames of another shape are fitted; `keep` for ImageNet models that run at any size, else `squash`.
+        layer: the layer to explain, where it should not be found.
+        custom_objects: classes and functions of the user's that the file needs, or the Python file that defines them.
+        unsafe: load Lambda layers, whose code runs.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        UsageError: an option is unknown or does not go with the model.
+        VidcamError: a file is missing, damaged or of another network; there is no network to download from.
+    """
+    if fit is not None and fit not in FITS:
+        raise UsageError(f"fit {fit!r} is unknown; choose one of {', '.join(FITS)}")
+    if preprocess is not None and preprocess not in PREPROCESSING:
+        raise UsageError(f"preprocess {preprocess!r} is unknown; choose one of {', '.join(PREPROCESSING)}")
+    if isinstance(custom_objects, str | Path):
+        custom_objects = load_custom_objects(custom_objects)
+
+    card: dict[str, Any] = {}
+    if not isinstance(model, str | Path):
+        network, name, source = model, str(model.name), "a keras.Model"
+    elif str(model) in zoo.ZOO:
+        name = str(model)
+        entry = zoo.ZOO[name]
+        network, source = _build(name, weights)
+        card = {"preprocess": entry.preprocess, "input_size": (entry.size, entry.size)}
+    else:
+        path = _path(model)
+        if weights is not None:
+            raise UsageError(f"--weights goes with a model by name; {path} has its own")
+        network, name, source = read_model(path, custom_objects, unsafe=unsafe), path.stem, str(path)
+        card = read_card(path)
+        name = card.get("name", name) if path in zoo.BUNDLED.values() else name
+
+    classes, in_size, channels = _interface(network, name)
+    known = _known(network)
+    imagenet = known is not None and classes == IMAGENET_CLASSES
+    size = _size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
+    if size is None:
+        raise UsageError(f"{name}: takes pictures of any size; say which with --input-size (input_size=)")
+    return Classifier(
+        model=network,
+        name=name,
+        preprocess=preprocess or card.get("preprocess") or _preprocess(network, name, known),
+        input_size=cast(tuple[int, int], size),
+        channels=channels,
+        fit=fit or card.get("fit") or ("keep" if imagenet and known and zoo.ZOO[known].pooled else "squash"),
+        labels=_labels(labels, card, classes, imagenet),
+        layer=layer or card.get("layer"),
+        source=source,
+    )
+
+
+def _path(model: str | Path) -> Path:
+    if str(model) in zoo.BUNDLED:
+        return zoo.BUNDLED[str(model)]
+    path = Path(model)
+    if path.suffix.lower() in MODEL_SUFFIXES or path.exists():
+        return path
+    close = difflib.get_close_matches(str(model), zoo.names(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else "`vidcam run --help` lists the names"
+    raise UsageError(f"model {str(model)!r} is neither a known name nor a .keras or .h5 file; {hint}")
+
+
+def _build(name: str, weights: str | Path | None) -> tuple[Any, str]:
+    constructor = zoo.ZOO[name].constructor()
+    if weights is None:
+        try:
+            return constructor(weights="imagenet"), "imagenet"
+        except Exception as error:
+            raise VidcamError(
+                f"the ImageNet weights of {name} could not be downloaded ({first_line(error, 120)}); "
+                "without a network, give a weights file with --weights PATH"
+            ) from error
+    path = Path(weights)
+    if not path.is_file():
+        raise VidcamError(f"weights {path}: no such file")
+    network = constructor(weights=None)
+    try:
+        # Keras tells the kind of weights by the name's end, and a whole saved model serves as well.
+        with quiet_keras():
+            network.load_weights(path)
+    except Exception as error:
+        raise VidcamError(
+            f"weights {path}: not weights of {name}, or damaged ({first_line(error, 120)}); "
+            "a .weights.h5, .h5 or .keras file of that network with its 1000 classes is needed"
+        ) from error
+    return network, str(path)
+
+
+def _interface(network: Any, name: str) -> tuple[int, tuple[int, int] | None, int]:
+    """Returns the number of classes, the model's own (width, height) where it is fixed, and its channels."""
+    shape = input_shape(network)
+    if shape is not None and (len(shape) != 4 or shape[3] not in (1, 3, None)):
+        raise UsageError(f"{name}: its input of shape {shape} is not a picture (batch, height, width, 1 or 3 channels)")
+    channels = shape[3] if shape is not None and shape[3] else 3
+    size = (shape[2], shape[1]) if shape is not None and shape[1] and shape[2] else None
+    try:
+        output = network.output_shape
+    except (AttributeError, ValueError):
+        output = _traced_output(network, channels)
+    if isinstance(output, dict | list):
+        raise UsageError(f"{name}: has {len(output)} outputs; vidcam explains classifiers of one")
+    if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
+        raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
+    return (2 if output[-1] == 1 else int(output[-1])), size, channels
+
+
+def _traced_output(network: Any, channels: int) -> tuple[int | None, ...]:
+    """A subclassed model knows its output's shape only once it has been called."""
+    spec = keras.KerasTensor((None, None, None, channels), dtype="float32")
+    try:
+        return tuple(network.compute_output_spec(spec).shape)
+    except Exception as error:
+        raise UsageError(
+            f"{network.name}: the model has not been built; call it once on a batch of pictures first "
+            f"({first_line(error, 100)})"
+        ) from error
+
+
+def _flatten(network: Any) -> Iterator[Any]:
+    yield from network._flatten_layers(include_self=False, recursive=True)
+
+
+def _known(network: Any) -> str | None:
+    """Returns the zoo network that a model is or is made from, by a layer name that only that kind has."""
+    names = {layer.name for layer in _flatten(network)}
+    return next((name for name, entry in zoo.ZOO.items() if entry.layer in names), None)
+
+
+def _preprocess(network: Any, name: str, known: str | None) -> str:
+    if any(type(layer).__name__ in OWN_SCALING for layer in _flatten(network)) or _starts_with_arithmetic(network):
+        return "none"
+    if known is not None:
+        return zoo.ZOO[known].preprocess
+    raise UsageError(
+        f"{name}: how its pictures were scaled in training cannot be seen from the file; say it with --preprocess "
+        f"(preprocess=): {', '.join(PREPROCESSING)} (unit for pixels divided by 255)"
+    )
+
+
+def _starts_with_arithmetic(network: Any) -> bool:
+    """Tells whether a functional model scales its input by plain operations, as `preprocess_input(inputs)` does."""
+    for operation in getattr(network, "operations", []):
+        if type(operation).__name__ in ARITHMETIC and not isinstance(operation, keras.layers.Layer):
+            return True
+        if getattr(operation, "weights", None):
+            return False
+    return False
+
+
+def _size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    if input_size is None:
+        return None
+    width, height = (input_size, input_size) if isinstance(input_size, int) else input_size
+    if min(width, height) < 8 or max(width, height) > 8192:
+        raise UsageError(f"input size {width}x{height} is out of range; sides are 8 to 8192 pixels")
+    return int(width), int(height)
+
+
+def _labels(
+    given: str | Path | tuple[str, ...] | list[str] | None, card: Mapping[str, Any], classes: int, imagenet: bool
+) -> tuple[str, ...]:
+    if given is not None:
+        labels = read_labels(given) if isinstance(given, str | Path) else tuple(given)
+    elif "labels" in card:
+        labels = tuple(card["labels"])
+    else:
+        labels = zoo.imagenet_labels() if imagenet else default_labels(classes)
+    if len(labels) != classes:
+        raise UsageError(f"{len(labels)} labels were given, but the model has {classes} classes")
+    return labels
