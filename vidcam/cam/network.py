@@ -1,0 +1,137 @@
+"""A Keras model as TensorFlow graphs are traced from it: pixels in, raw logits and every layer's doing out; freezing.
+
+Which layer is explained and how is `graph`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from vidcam._tensorflow import keras, tf
+from vidcam.cam.trace import Call, End, flattens, record, split_output
+from vidcam.errors import UsageError
+from vidcam.types import Array
+
+FREEZE_LIMIT = 1_500_000_000
+"""Bytes of weights above which a graph is not frozen: one graph holds 2 GiB at most."""
+
+
+class Traced(NamedTuple):
+    """What a model made of its input, symbolic.
+
+    Attributes:
+        raw: the network's logits (B, C).
+        logits: of the classes as shown (B, classes).
+        probabilities: (B, classes).
+        calls: what each layer did.
+        end: what the network ends with.
+    """
+
+    raw: Any
+    logits: Any
+    probabilities: Any
+    calls: list[Call]
+    end: End
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A Keras model as graphs are traced from it; the attributes are `vidcam.cam.graph.build`'s arguments."""
+
+    model: Any
+    name: str
+    scale: Callable[[Any], Any]
+    shape: tuple[int | None, int | None, int]
+    weights: Sequence[Array] | None = None
+
+    @property
+    def exact(self) -> str:
+        """The type of the model's input and of its maps."""
+        return exact_type(self.model.compute_dtype or "float32")
+
+    def scaled(self, images: Any) -> Any:
+        """Brings symbolic pixels (B, h, w, C) to the model's input."""
+        return self.scale(tf.cast(images, self.exact))
+
+    def trace(self, images: Any) -> Traced:
+        """Runs symbolic pixels (B, h, w, C) through the model."""
+        return self.trace_input(self.scaled(images))
+
+    def trace_input(self, x: Any) -> Traced:
+        """Runs the model's symbolic input through it."""
+        with self._own_weights():
+            output, calls = record(self.model, x)
+        if None in self.shape and flattens(calls):
+            raise UsageError(
+                f"{self.name}: flattens its last map, so it takes its own input size only; use --fit squash, pad or "
+                "crop and no --input-size"
+            )
+        raw, end = split_output(_vector(output, self.name))
+        raw = tf.cast(_vector(raw, self.name), exact_type(raw.dtype.name))
+        return Traced(raw, *_classes(raw, end), calls, end)
+
+    def _own_weights(self) -> AbstractContextManager[Any]:
+        """Keras reads other values for its variables inside this scope; the variables stay as they are."""
+        if self.weights is None:
+            return nullcontext()
+        values = [tf.constant(v, dtype=w.dtype) for w, v in zip(self.model.weights, self.weights, strict=True)]
+        scope: AbstractContextManager[Any] = keras.StatelessScope(
+            state_mapping=list(zip(self.model.weights, values, strict=True))
+        )
+        return scope
+
+
+def image_spec(shape: tuple[int | None, int | None, int], dtype: str) -> Any:
+    """Returns the TensorSpec of a batch of images."""
+    return tf.TensorSpec([None, *shape], dtype, name="images")
+
+
+def freeze(function: Callable[..., Any], signature: Sequence[Any], model: Any) -> Callable[..., Any]:
+    """Traces a function of tensors and turns a model's variables in it into constants.
+
+    Args:
+        function: of symbolic tensors to a tuple of symbolic tensors.
+        signature: a TensorSpec for each argument.
+        model: whose variables they are.
+
+    Returns:
+        The same function of tensors, to a sequence of tensors; a model of more than `FREEZE_LIMIT` bytes keeps its
+        variables.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    concrete = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+    size = sum(w.dtype.size if hasattr(w.dtype, "size") else 4 * int(tf.size(w)) for w in model.weights)
+    if size > FREEZE_LIMIT:
+        return cast(Callable[..., Any], concrete)
+    return cast(Callable[..., Any], convert_variables_to_constants_v2(concrete))
+
+
+def exact_type(dtype: str) -> str:
+    """Returns the type that maps of tensors of this type are computed in: half precision is not exact enough."""
+    return "float64" if dtype == "float64" else "float32"
+
+
+def _vector(output: Any, name: str) -> Any:
+    """Brings (B, 1, 1, C) to (B, C)."""
+    if isinstance(output, dict | list | tuple):
+        raise UsageError(f"{name}: has {len(output)} outputs; vidcam explains classifiers of one")
+    if len(output.shape) == 2:
+        return output
+    if len(output.shape) == 4 and tuple(output.shape[1:3]) == (1, 1):
+        return tf.squeeze(output, axis=(1, 2))
+    raise UsageError(f"{name}: its output of shape {tuple(output.shape)} is no list of classes")
+
+
+def _classes(raw: Any, end: str) -> tuple[Any, Any]:
+    """From a network's raw logits (B, C) to the classes as shown; one output z is the two classes [-z, z].
+
+    A linear end is read as logits of classes that exclude one another, as `from_logits=True` losses do.
+    """
+    if raw.shape[1] == 1:
+        logits = tf.concat([-raw, raw], axis=1)
+        return logits, tf.sigmoid(logits)
+    return raw, tf.sigmoid(raw) if end == "sigmoid" else tf.nn.softmax(raw)

@@ -1,0 +1,108 @@
+"""What a map explains: from what a user says (`top`, an index, a label, several) to class indices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from vidcam.errors import UsageError
+
+TOP = "top"
+CLIP_TOP = "clip-top"
+"""The class that a whole clip shows most; whoever knows the clip puts the class in its place."""
+Target = str | int | Sequence[str | int] | None
+
+
+def resolve_target(target: Target, labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Finds the classes that a target names.
+
+    Args:
+        target: `top` or None for each frame's best class; a class index; a label (upper and lower case, blanks and
+            underscores are alike); a text of several by comma, or a sequence of them, whose logits are summed.
+        labels: a name for each class.
+
+    Returns:
+        The class indices, or None for `top`.
+
+    Raises:
+        UsageError: a label is unknown (close ones are listed) or belongs to several classes (their indices are
+            listed), an index is out of range, or nothing is named.
+    """
+    if target is None or target == TOP:
+        return None
+    if target == CLIP_TOP:
+        raise UsageError("target clip-top is known at the end of a clip only; it goes with `vidcam run`")
+    if isinstance(target, str):
+        # A label may hold a comma itself; the whole text is tried first.
+        parts: Sequence[str | int] = [target] if _matches(target, labels) else target.split(",")
+    elif isinstance(target, Sequence):
+        parts = target
+    else:
+        parts = [target]
+    indices = tuple(dict.fromkeys(_index(part, labels) for part in parts))
+    if not indices:
+        raise UsageError("the target is empty; give `top`, a class index or a label")
+    return indices
+
+
+def alternatives(target: Target, labels: Sequence[str]) -> list[Target]:
+    """Splits targets that are to be shown beside one another.
+
+    Args:
+        target: a target as `resolve_target` takes it, or a text of several by `/`.
+        labels: a name for each class; one that holds a `/` itself is one target.
+
+    Returns:
+        The targets, at least one, each checked; `clip-top` stays as it is.
+
+    Raises:
+        UsageError: see `resolve_target`.
+    """
+    whole = not isinstance(target, str) or bool(_matches(target, labels))
+    parts: list[Target] = [target] if whole else [part.strip() for part in str(target).split("/")]
+    for part in parts:
+        if part != CLIP_TOP:
+            resolve_target(part, labels)
+    return list({str(part): part for part in parts}.values())
+
+
+def target_name(indices: Sequence[int], labels: Sequence[str]) -> str:
+    """Returns the labels of a target, joined by ` + `."""
+    return " + ".join(labels[i] for i in indices)
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.replace("_", " ").split()).casefold()
+
+
+def _matches(label: str, labels: Sequence[str]) -> list[int]:
+    plain = _plain(label)
+    return [i for i, name in enumerate(labels) if _plain(name) == plain]
+
+
+def _index(part: str | int, labels: Sequence[str]) -> int:
+    text = str(part).strip()
+    matches = _matches(text, labels) if isinstance(part, str) else []
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(
+            f"target {text!r} is the label of several classes; name one by its index: {', '.join(map(str, matches))}"
+        )
+    try:
+        index = int(text)
+    except ValueError:
+        raise UsageError(f"target {text!r} is no class of this model{_hint(text, labels)}") from None
+    if not 0 <= index < len(labels):
+        raise UsageError(f"target {index} is out of range; the model's classes are 0 to {len(labels) - 1}")
+    return index
+
+
+def _hint(text: str, labels: Sequence[str]) -> str:
+    if len(labels) <= 12:
+        return f"; its classes are {', '.join(labels)}"
+    plain = {_plain(label): label for label in labels}
+    close = difflib.get_close_matches(_plain(text), plain, n=5, cutoff=0.6)
+    words = [label for key, label in plain.items() if _plain(text) in key.split()]
+    close_labels = list(dict.fromkeys([*(plain[key] for key in close), *words]))[:5]
+    return f"; close ones: {', '.join(close_labels)}" if close_labels else f"; it has {len(labels)}, none close to that"
