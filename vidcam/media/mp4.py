@@ -1,0 +1,144 @@
+"""H.264 in MP4, MOV or Matroska: every picture at its own time, the source's sound beside it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.codec.context import Flags
+
+from vidcam.errors import VidcamError
+from vidcam.media.base import Info, Sink
+from vidcam.media.color import to_yuv420p
+from vidcam.media.container import abandon, reason, writing
+from vidcam.media.sound import Sound
+from vidcam.media.target import Target
+from vidcam.types import Array
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_TIME_BASE = Fraction(1, 90000)  # divides 24, 25, 30, 50, 60 and, but for 1/4 of a tick, their 1000/1001 evenly
+_BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer alike
+_LIMITED = 1
+_BROWSER_DELAY = Fraction(1, 10)  # what browsers make of a delay of 0 in an animation
+
+
+class VideoSink(Sink):
+    """An H.264 file; `open_sink` says what the arguments mean."""
+
+    def __init__(
+        self,
+        target: Target,
+        source: Info,
+        *,
+        zero: Fraction,
+        sound: Sound | None,
+        options: dict[str, str],
+        comment: str,
+    ) -> None:
+        super().__init__(target)
+        self._source = source
+        self._zero = zero
+        self._options = options
+        self._stream: Any = None
+        self._sound = sound
+        self._last = -1  # the latest picture's time stamp in ticks
+        self._late = Fraction(0)  # what delays of 0 have added
+        self._tail = Fraction(0)
+        self._comment = comment
+        with writing(self.path):
+            self._open()
+
+    def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
+        with writing(self.path):
+            if self._stream is None:
+                self._begin(rgb)
+            padded = _even(rgb)
+            if (padded.shape[1], padded.shape[0]) != self.size:
+                raise VidcamError(f"{self.path}: a picture of {rgb.shape[1]}x{rgb.shape[0]} does not fit {self.size}")
+            frame = to_yuv420p(padded)
+            at = time - self._zero + self._late + (self._sound.shift if self._sound else 0)
+            frame.pts = self._last = max(round(at / _TIME_BASE), self._last + 1)
+            frame.time_base = _TIME_BASE
+            self._tail = duration if duration else self._nominal()
+            if duration == 0 and self._source.kind == "animation":
+                self._tail = _BROWSER_DELAY
+                self._late += _BROWSER_DELAY
+            frame.duration = max(1, round(self._tail / _TIME_BASE))
+            self._container.mux(self._stream.encode(frame))
+            self.frames += 1
+            if self._sound:
+                self._sound.copy(time - self._zero)
+
+    def _open(self) -> None:
+        suffix = self._target.path.suffix.lower()
+        self._container: Any = av.open(
+            f"file:{self._target.temporary.absolute()}",
+            "w",
+            format=FORMATS[suffix],
+            options={} if suffix == ".mkv" else {"movflags": "+faststart"},
+        )
+        if self._comment:
+            self._container.metadata["comment"] = self._comment
+
+    def _begin(self, rgb: Array) -> None:
+        self._add_pictures(rgb)
+        if self._sound:
+            self._sound.add_to(self._container)
+            self.notes = self._sound.notes
+        try:
+            self._container.start_encoding()
+        except av.error.FFmpegError as error:
+            if self._sound is None:
+                raise
+            # Damaged sound, or of a kind that the container takes in principle only. The pictures can still be had.
+            self.notes = (f"the sound cannot be copied and is left out ({reason(error)})",)
+            self._discard()
+            self._sound = None
+            self._open()
+            self._add_pictures(rgb)
+            self._container.start_encoding()
+
+    def _add_pictures(self, rgb: Array) -> None:
+        height, width = _even(rgb).shape[:2]
+        rate = self._source.fps
+        if rate is None or not 0 < rate <= 1000:
+            rate = Fraction(25)
+        stream = self._container.add_stream("libx264", rate=rate, options=self._options)
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = _TIME_BASE
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED
+        context.flags |= Flags.frame_duration
+        self.size = (width, height)
+        self._stream = stream
+
+    def _nominal(self) -> Fraction:
+        fps = self._source.fps
+        return 1 / fps if fps and fps > 0 else Fraction(1, 25)
+
+    def _finish(self, cut: bool) -> None:
+        with writing(self.path):
+            if self._stream is None:
+                raise VidcamError(f"{self.path}: there is no picture to write")
+            self._container.mux(self._stream.encode(None))
+            if self._sound:
+                shift = self._sound.shift
+                self._sound.copy(self._last * _TIME_BASE - shift + self._tail if cut else None)
+                self._sound.finish()
+                self._sound.close()
+            self._container.close()
+
+    def _discard(self) -> None:
+        if self._sound:
+            self._sound.close()
+        abandon(self._container)
+
+
+def _even(rgb: Array) -> Array:
+    """Repeats the last row or column where a side is odd: 4:2:0 needs even sides."""
+    bottom, right = rgb.shape[0] % 2, rgb.shape[1] % 2
+    return np.pad(rgb, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else rgb
