@@ -1,0 +1,1 @@
+"""Numbers that say what classifiers and their maps are worth."""

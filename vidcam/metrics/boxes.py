@@ -1,0 +1,90 @@
+"""Whether heat lies on the thing: the pointing game and the energy inside a box, and the files that boxes come in."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from vidcam.errors import VidcamError
+from vidcam.types import Array, Box
+
+COLUMNS = ("file", "xmin", "ymin", "xmax", "ymax")
+
+
+def pointing(heat: Array, boxes: list[Box]) -> float:
+    """Plays the pointing game: does the hottest pixel lie in a box? (Zhang et al., IJCV 2018; no tolerance.)
+
+    Args:
+        heat: (H, W) of the picture's size, 0 or more.
+        boxes: in pixels, at least one.
+
+    Returns:
+        1 or 0; where several pixels are hottest, the share of them inside; 0 without heat.
+    """
+    peak = float(heat.max())
+    if not peak > 0:
+        return 0.0
+    hottest = heat == peak
+    return float(hottest[_inside(heat.shape, boxes)].sum() / hottest.sum())
+
+
+def energy(heat: Array, boxes: list[Box]) -> float:
+    """Returns the share of the heat inside the boxes, 0 to 1: the energy-based pointing game (Wang et al. 2020).
+
+    Args:
+        heat: (H, W) of the picture's size, 0 or more.
+        boxes: in pixels, at least one.
+    """
+    total = float(heat.sum())
+    return float(heat[_inside(heat.shape, boxes)].sum()) / total if total > 0 else 0.0
+
+
+def _inside(shape: tuple[int, ...], boxes: list[Box]) -> Array:
+    """Returns which pixels have their centre in a box, bool (H, W)."""
+    y, x = np.arange(shape[0])[:, np.newaxis] + 0.5, np.arange(shape[1]) + 0.5
+    inside = np.zeros(shape, bool)
+    for x0, y0, x1, y1 in boxes:
+        inside |= (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    return inside
+
+
+def read_boxes(file: Path) -> dict[str, list[Box]]:
+    """Reads a CSV of boxes.
+
+    Args:
+        file: with the columns file, xmin, ymin, xmax, ymax in pixels, and any others; a picture may have several lines.
+
+    Returns:
+        The boxes of each picture, by the file's name as it is written there.
+
+    Raises:
+        VidcamError: the file cannot be read, or a line holds no box.
+    """
+    found: dict[str, list[Box]] = {}
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for row in csv.DictReader(lines):
+                x0, y0, x1, y1 = (float(row[name]) for name in COLUMNS[1:])
+                if not (x0 < x1 and y0 < y1):
+                    raise ValueError(f"box {x0:g} {y0:g} {x1:g} {y1:g} is empty")
+                found.setdefault(row["file"], []).append((x0, y0, x1, y1))
+    except (OSError, UnicodeDecodeError) as error:
+        raise VidcamError(f"{file}: cannot be read ({error})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise VidcamError(f"{file}: not a CSV of boxes with the columns {', '.join(COLUMNS)} ({error})") from error
+    return found
+
+
+def find_boxes(folder: Path) -> Path | None:
+    """Returns the CSV of boxes in a folder, the first by name whose header has the columns, or None."""
+    for file in sorted(folder.glob("*.csv")):
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                header = next(csv.reader(lines), [])
+        except (OSError, UnicodeDecodeError):
+            continue
+        if set(COLUMNS) <= set(header):
+            return file
+    return None

@@ -1,0 +1,95 @@
+"""What was measured of maps: a table to read, CSV to compute with, a plot. The figures come from `vidcam.metrics`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidcam.report.figures import saved
+
+Rows = Sequence[Mapping[str, Any]]
+COLUMNS: dict[str, tuple[str, str, int]] = {
+    "pointing": ("pointing", "up", 3),
+    "energy": ("energy", "up", 3),
+    "insertion": ("insertion", "up", 3),
+    "deletion": ("deletion", "down", 3),
+    "drop": ("drop", "down", 3),
+    "increase": ("increase", "up", 3),
+    "untrained": ("untrained", "down", 3),
+    "flicker": ("flicker", "down", 3),
+    "flicker_shown": ("flicker shown", "down", 3),
+    "switches": ("switches", "down", 0),
+    "ms": ("ms", "down", 1),
+}
+"""Figure -> heading, which way is better, decimals; in the order of the table."""
+
+
+def table(summary: Rows, *, markdown: bool = False) -> str:
+    """Returns a text table: a line for each method, a column for each figure that any of them has.
+
+    Args:
+        summary: what `vidcam.metrics.faithfulness.summarize` returns, or rows of clips.
+        markdown: in Markdown, with arrows for which way is better.
+    """
+    shown = [name for name in COLUMNS if any(name in row for row in summary)]
+    arrows = {"up": " ↑", "down": " ↓"} if markdown else {"up": "", "down": ""}
+    lines = [["method", *(COLUMNS[n][0] + arrows[COLUMNS[n][1]] for n in shown)]]
+    for row in summary:
+        cells = [f"{row[n]:.{COLUMNS[n][2]}f}" if n in row else ("" if markdown else "-") for n in shown]
+        lines.append([str(row["method"]), *cells])
+    if markdown:
+        rule = ["---", *["---:"] * len(shown)]
+        return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:]))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    )
+
+
+def write_csv(rows: Rows, file: Path) -> None:
+    """Writes rows as CSV, a column for each key that any of them has; the file appears only when complete."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        beside.write_text(text.getvalue(), encoding="utf-8")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def plot(summary: Rows, file: Path, title: str) -> None:
+    """Draws a bar for each method and figure, with standard errors where they are known; baselines are grey.
+
+    Args:
+        summary: what `table` takes.
+        file: the PNG.
+        title: what stands above all.
+    """
+    from vidcam.metrics.faithfulness import BASELINES
+
+    shown = [name for name in COLUMNS if name != "ms" and any(name in row for row in summary)]
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    with saved(file, size=(3.0 * columns + 1, (0.25 * len(summary) + 0.9) * rows + 0.4)) as figure:
+        figure.suptitle(title, fontsize=11)
+        for i, name in enumerate(shown, 1):
+            axes = figure.add_subplot(rows, columns, i)
+            there = [row for row in summary if name in row]
+            colors = ["0.65" if row["method"] in BASELINES else "tab:blue" for row in there]
+            errors = [row.get(f"{name}_error", 0.0) for row in there]
+            at = range(len(there))
+            axes.barh(at, [row[name] for row in there], xerr=errors, color=colors, error_kw={"elinewidth": 1})
+            axes.set_yticks(at, [row["method"] for row in there], fontsize=8)
+            axes.invert_yaxis()
+            heading, better, _ = COLUMNS[name]
+            axes.set_title(f"{heading} ({'higher' if better == 'up' else 'lower'} is better)", fontsize=9)
+            axes.tick_params(axis="x", labelsize=8)
+            axes.grid(axis="x", alpha=0.3)

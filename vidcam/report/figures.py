@@ -1,0 +1,32 @@
+"""Figures with matplotlib, drawn without a window and written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def saved(file: Path, size: tuple[float, float], dpi: int = 110) -> Iterator[Any]:
+    """Gives a figure to draw into and writes it as PNG; the file appears only when complete.
+
+    Args:
+        file: the PNG.
+        size: (width, height) in inches.
+        dpi: pixels an inch.
+
+    Yields:
+        A `matplotlib.figure.Figure`, free of pyplot's global state.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    yield figure
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        figure.savefig(beside, format="png", dpi=dpi)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
