@@ -1,0 +1,183 @@
+"""Faults in the middle of a run: the first error is the one reported, threads end, nothing is half-written."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+import vidcam
+from tests.clips import make_video, read_frames
+from tests.networks import gap_cnn
+from vidcam.errors import VidcamError
+from vidcam.models import load_model
+from vidcam.pipeline import clip as clip_module
+from vidcam.pipeline import explain, main
+from vidcam.pipeline.stages import Stages, Watch
+from vidcam.types import Frame
+
+
+class Broken(Exception):
+    """What the tests make stages raise."""
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return load_model(gap_cnn())
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return make_video(tmp_path / "clip.mp4", 40, sound=True)
+
+
+def break_after(count, function):
+    calls = []
+
+    def broken(*args, **kwargs):
+        calls.append(1)
+        if len(calls) > count:
+            raise Broken
+        return function(*args, **kwargs)
+
+    return broken
+
+
+@pytest.mark.parametrize("stage", ["decode", "explain", "draw", "encode", "callback"])
+def test_an_exception_in_any_stage_ends_the_run_and_leaves_nothing(stage, clip, tmp_path, classifier, monkeypatch):
+    options = {}
+    if stage == "decode":
+        monkeypatch.setattr(Frame, "rgb", break_after(10, Frame.rgb))
+    elif stage == "explain":
+        monkeypatch.setattr(
+            "vidcam.cam.explainer.Explainer.explain_inputs", break_after(1, vidcam.Explainer.explain_inputs)
+        )
+    elif stage == "draw":
+        monkeypatch.setattr("vidcam.pipeline.draw.draw_caption", break_after(5, lambda *a, **k: None))
+    elif stage == "encode":
+        monkeypatch.setattr(main.Outputs, "write", break_after(5, main.Outputs.write))
+    else:
+        options["progress"] = break_after(5, lambda *a: None)
+    threads, before = threading.active_count(), sorted(tmp_path.iterdir())
+    with pytest.raises(Broken):
+        vidcam.run(clip, tmp_path / "out.mp4", model=classifier, predictions=tmp_path / "p.csv", **options)
+    assert threading.active_count() == threads
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_threads_end_within_a_second_of_an_error():
+    def slow():
+        for i in range(1000):
+            time.sleep(0.01)
+            yield i
+
+    def failing(items):
+        for i in items:
+            if i == 5:
+                raise Broken
+            yield i
+
+    threads = threading.active_count()
+    with pytest.raises(Broken), Stages() as stages:
+        list(stages.overlap(failing(stages.overlap(slow(), 2, "slow")), 2, "failing"))
+    began = time.monotonic()
+    while threading.active_count() > threads and time.monotonic() - began < 1:
+        time.sleep(0.01)
+    assert threading.active_count() == threads
+
+
+def test_a_slow_consumer_keeps_the_queues_bounded_and_the_order():
+    made = []
+
+    def numbers():
+        for i in range(50):
+            made.append(i)
+            yield i
+
+    seen = []
+    with Stages() as stages:
+        for i in stages.overlap(numbers(), 3, "fast"):
+            time.sleep(0.001)
+            seen.append(i)
+            assert len(made) - len(seen) <= 5
+    assert seen == list(range(50))
+
+
+def test_a_stage_that_hangs_is_given_up(monkeypatch):
+    release = threading.Event()
+
+    def hanging():
+        yield 1
+        release.wait(30)
+
+    with pytest.raises(VidcamError, match="no progress"), Stages() as stages:
+        list(stages.overlap(hanging(), 2, "hanging", Watch(lambda: 0, "no progress", seconds=0.3)))
+    assert stages.hung
+    release.set()
+
+
+def test_work_that_shows_a_pulse_is_waited_for():
+    ticks = [0]
+
+    def slow():
+        for _ in range(12):
+            time.sleep(0.05)
+            ticks[0] += 1
+        yield 1
+
+    with Stages() as stages:
+        items = stages.overlap(slow(), 2, "slow", Watch(lambda: ticks[0], "no progress", seconds=0.3))
+        assert list(items) == [1]
+
+
+def test_a_source_that_hangs_is_an_error_that_names_it(clip, tmp_path, classifier, monkeypatch):
+    release = threading.Event()
+    original = explain.prepare
+
+    def hanging(source, *rest):
+        yield from original(source, *rest)
+        release.wait(30)
+
+    monkeypatch.setattr(explain, "prepare", hanging)
+    monkeypatch.setattr(explain, "Watch", lambda pulse, message: Watch(pulse, message, seconds=0.3))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(VidcamError, match=r"clip\.mp4: reading it makes no progress"):
+        vidcam.run(clip, tmp_path / "out.mp4", model=classifier)
+    release.set()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_source_that_hangs_while_it_is_opened_is_given_up(clip, tmp_path, classifier, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(main, "open_source", lambda *a, **k: release.wait(30))
+    monkeypatch.setattr(clip_module, "Watch", lambda pulse, message: Watch(pulse, message, seconds=0.3))
+    with pytest.raises(VidcamError, match=r"clip\.mp4: opening it makes no progress"):
+        vidcam.run(clip, tmp_path / "out.mp4", model=classifier)
+    release.set()
+
+
+def test_an_interrupted_run_leaves_nothing_where_asked(clip, tmp_path, classifier):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(vidcam.Interrupted, match="nothing was written"):
+        vidcam.run(clip, tmp_path / "out.mp4", model=classifier, cancelled=lambda: True, partial_output=False)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_two_runs_on_one_output_leave_one_whole_file(clip, tmp_path, classifier):
+    outcomes = []
+
+    def attempt():
+        try:
+            outcomes.append(vidcam.run(clip, tmp_path / "out.mp4", model=classifier).frames)
+        except VidcamError as error:
+            outcomes.append(str(error))
+
+    runs = [threading.Thread(target=attempt) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert 40 in outcomes
+    assert len(read_frames(tmp_path / "out.mp4")[0]) == 40
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]

@@ -1,0 +1,213 @@
+"""What `run` does over time and side by side: grids, clip-wide scaling and targets, timelines, saved tracks."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+import vidcam
+from tests.clips import clip_pictures, make_video, read_frames
+from tests.networks import gap_cnn
+from vidcam.cam import Explainer
+from vidcam.errors import UsageError, VidcamError
+from vidcam.models import load_model
+from vidcam.render import Scaling, clip_peak, overlay
+from vidcam.render.timeline import strip_height
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return load_model(gap_cnn(), labels=["cat", "dog", "fish"])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make_video(tmp_path_factory.mktemp("clips") / "clip.mp4")
+
+
+@pytest.fixture(scope="module")
+def saved(clip, classifier, tmp_path_factory):
+    """A track of the clip, as `run` saves it, and the file."""
+    folder = tmp_path_factory.mktemp("tracks")
+    result = vidcam.run(clip, folder / "o.mp4", model=classifier, maps=folder / "maps.npz")
+    return result.track, folder / "maps.npz"
+
+
+def close(a, b, most=6.0):
+    """Tells whether two sets of pictures are the same but for the encoder's losses."""
+    import cv2
+
+    blur = [[cv2.blur(p, (5, 5)).astype(int) for p in pictures] for pictures in (a, b)]
+    return max(np.abs(x - y).mean() for x, y in zip(*blur, strict=True)) < most
+
+
+def shown(frames, track, normalize, smooth):
+    """What `run` is to draw, by the library's parts."""
+    if normalize == "clip":
+        cuts = np.zeros(len(track), bool)
+        scaling = Scaling("fixed", smooth, clip_peak(track.maps, track.times, cuts, smooth))
+    else:
+        scaling = Scaling(normalize, smooth)
+    pictures = []
+    for frame, raw, time in zip(frames, track.maps, track.times, strict=True):
+        smoothed, peak = scaling(raw, float(time))
+        pictures.append(overlay(frame, smoothed, peak=peak, placement=track.placement))
+    return pictures
+
+
+@pytest.mark.parametrize(("normalize", "smooth"), [("frame", 0.0), ("running", 0.1), ("clip", 0.0), ("clip", 0.3)])
+def test_pictures_are_scaled_and_smoothed_as_asked(clip, classifier, saved, tmp_path, normalize, smooth):
+    out = tmp_path / "o.mp4"
+    vidcam.run(clip, out, model=classifier, caption=False, normalize=normalize, smooth=smooth)
+    with vidcam.media.open_source(clip) as source:
+        frames = [frame.rgb() for frame in source]
+    pictures, _ = read_frames(out)
+    assert close(pictures, shown(frames, saved[0], normalize, smooth))
+
+
+def test_a_saved_track_gives_the_same_pictures_without_the_model(clip, classifier, saved, tmp_path):
+    look = {"colormap": "turbo", "normalize": "clip", "colorbar": True}
+    vidcam.run(clip, tmp_path / "a.mp4", model=classifier, **look)
+    for given in saved:  # the track itself, and its file
+        result = vidcam.run(clip, tmp_path / "b.mp4", track=given, overwrite=True, **look)
+        assert result.frames == 12
+        # Threads that add up in another order move a map's last bit, and the encoder makes more of it.
+        assert close(read_frames(tmp_path / "a.mp4")[0], read_frames(tmp_path / "b.mp4")[0], most=1.5)
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert json.loads(container.metadata["comment"])["method"] == "gradcam"
+
+
+def test_a_track_of_another_clip_is_refused(clip, saved, tmp_path):
+    other = make_video(tmp_path / "other.mp4", fps=12)
+    with pytest.raises(VidcamError, match="another clip"):
+        vidcam.run(other, tmp_path / "o.mp4", track=saved[0])
+    larger = make_video(tmp_path / "larger.mp4", width=96)
+    with pytest.raises(VidcamError, match="64x48"):
+        vidcam.run(larger, tmp_path / "o.mp4", track=saved[0])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["larger.mp4", "other.mp4"]
+
+
+def test_a_track_answers_what_is_explained(clip, saved, tmp_path, classifier):
+    for options in ({"target": "dog"}, {"method": "layercam"}, {"model": classifier}, {"layer": "last"}):
+        with pytest.raises(UsageError, match="track"):
+            vidcam.run(clip, tmp_path / "o.mp4", track=saved[0], **options)
+
+
+def test_clip_top_explains_the_clips_best_class_in_every_frame(clip, classifier, saved, tmp_path):
+    result = vidcam.run(clip, tmp_path / "o.mp4", model=classifier, target="clip-top", maps=tmp_path / "m.npz")
+    best = int(saved[0].probabilities.mean(axis=0).argmax())
+    assert result.track.targets == ((best,),) * 12
+    assert result.classes == {classifier.labels[best]: 12}
+    with vidcam.media.open_source(clip) as source:
+        expected = Explainer(classifier)([frame.rgb() for frame in source], best).maps
+    np.testing.assert_allclose(result.track.maps, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_progress_counts_all_passes(clip, classifier, tmp_path):
+    for options, passes in (({}, 1), ({"normalize": "clip"}, 2), ({"normalize": "clip", "target": "clip-top"}, 3)):
+        seen = []
+        vidcam.run(
+            clip,
+            tmp_path / "o.mp4",
+            model=classifier,
+            overwrite=True,
+            progress=lambda *a, seen=seen: seen.append(a),
+            **options,
+        )
+        assert seen[-1] == (12 * passes, 12 * passes)
+        assert all(a < b for (a, _), (b, _) in pairwise(seen))
+
+
+def test_stopping_in_the_first_pass_leaves_a_playable_part(clip, classifier, tmp_path):
+    done = []
+    result = vidcam.run(
+        clip,
+        tmp_path / "o.mp4",
+        model=classifier,
+        normalize="clip",
+        batch_size=4,
+        progress=lambda d, total: done.append(d),
+        cancelled=lambda: len(done) >= 2,
+    )
+    assert result.interrupted
+    assert result.path.name == "o.partial.mp4"
+    assert len(read_frames(result.path)[0]) == result.frames == 8
+
+
+def test_methods_make_a_grid_whose_cells_are_the_single_runs(clip, classifier, tmp_path):
+    options = {"model": classifier, "target": 1, "caption": False, "smooth": 0.0, "normalize": "frame"}
+    vidcam.run(clip, tmp_path / "g.png", method="gradcam,layercam,eigencam", start=0.5, **options)
+    grid = np.asarray(Image.open(tmp_path / "g.png"))
+    assert grid.shape == (48, 3 * 64, 3)
+    for i, name in enumerate(("gradcam", "layercam", "eigencam")):
+        vidcam.run(clip, tmp_path / f"{name}.png", method=name, start=0.5, **options)
+        single = np.asarray(Image.open(tmp_path / f"{name}.png"))
+        np.testing.assert_array_equal(grid[24:, 64 * i : 64 * (i + 1)], single[24:])
+        assert (grid[:24, 64 * i : 64 * (i + 1)] != single[:24]).any()  # its name
+
+
+def test_methods_and_targets_make_rows_and_columns(clip, classifier, tmp_path):
+    result = vidcam.run(
+        clip, tmp_path / "g.mp4", model=classifier, method=["gradcam", "hirescam"], target="dog/fish/top", end=0.3
+    )
+    assert result.size == (3 * 64, 2 * 48)
+    with av.open(str(tmp_path / "g.mp4")) as container:
+        metas = json.loads(container.metadata["comment"])
+    assert [(m["method"], m["target"]) for m in metas] == [
+        (m, t) for m in ("gradcam", "hirescam") for t in ("dog", "fish", "top")
+    ]
+
+
+def test_targets_stay_named_without_captions(clip, classifier, tmp_path):
+    options = {"model": classifier, "start": 0.5, "caption": False}
+    vidcam.run(clip, tmp_path / "two.png", target="dog/fish", **options)
+    vidcam.run(clip, tmp_path / "one.png", target="dog", **options)
+    two, one = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("two", "one"))
+    assert two.shape == (48, 128, 3)
+    assert (two[:24, :64] != one[:24]).any()
+    np.testing.assert_array_equal(two[24:, :64], one[24:])
+
+
+def test_a_grid_is_not_one_track(clip, classifier, tmp_path):
+    with pytest.raises(UsageError, match="--maps"):
+        vidcam.run(clip, tmp_path / "o.mp4", model=classifier, method="gradcam,cam", maps=tmp_path / "m.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_timeline_stands_under_the_picture(clip, classifier, tmp_path):
+    result = vidcam.run(clip, tmp_path / "t.mp4", model=classifier, view="timeline")
+    assert result.size == (64, 48 + strip_height((64, 48)))
+    Image.fromarray(clip_pictures(1)[0]).save(tmp_path / "one.png")
+    with pytest.raises(UsageError, match="single picture"):
+        vidcam.run(tmp_path / "one.png", tmp_path / "o.png", model=classifier, view="timeline")
+
+
+def test_eigencam_says_that_it_ignores_the_target(clip, classifier, tmp_path):
+    result = vidcam.run(clip, tmp_path / "o.png", model=classifier, method="eigencam", target="dog", start=0.5)
+    assert any("Eigen-CAM" in note for note in result.notes)
+    result = vidcam.run(clip, tmp_path / "o.png", model=classifier, method="eigencam", start=0.5, overwrite=True)
+    assert not any("Eigen-CAM" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalize": "max"}, "normalize"),
+        ({"smooth": -1.0}, "smooth"),
+        ({"method": "gradcam,smoothgrad"}, "smoothgrad"),
+        ({"method": []}, "method"),
+        ({"top_channels": 4}, "scorecam"),
+        ({"method": "gradcam,eigencam", "against": True}, "eigencam"),
+        ({"target": "dog/bird"}, "bird"),
+        ({"layer": "last,lats"}, "lats"),
+    ],
+)
+def test_what_makes_no_sense_is_said_and_leaves_nothing(clip, classifier, tmp_path, options, message):
+    with pytest.raises(UsageError, match=message):
+        vidcam.run(clip, tmp_path / "o.mp4", model=classifier, **options)
+    assert list(tmp_path.iterdir()) == []

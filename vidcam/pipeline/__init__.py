@@ -1,0 +1,13 @@
+"""The main job: source -> explainer -> render -> sink, with the stages overlapped and the memory bounded."""
+
+from typing import TYPE_CHECKING
+
+from vidcam._lazy import lazy
+
+if TYPE_CHECKING:
+    from vidcam.pipeline.main import run as run
+    from vidcam.pipeline.result import Result as Result
+
+_EXPORTS = {"run": "vidcam.pipeline.main", "Result": "vidcam.pipeline.result"}
+__all__ = list(_EXPORTS)
+__getattr__ = lazy(__name__, _EXPORTS)

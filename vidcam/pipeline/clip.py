@@ -1,0 +1,142 @@
+"""What has to be known of a whole clip before its first picture is drawn: its best class, its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from vidcam.cam.targets import CLIP_TOP
+from vidcam.media import Source
+from vidcam.pipeline.cells import Cell
+from vidcam.pipeline.explain import explain, predict
+from vidcam.pipeline.outputs import Recorder
+from vidcam.pipeline.stages import Stages, Watch
+from vidcam.types import Frame, Track
+
+Progress = Callable[[int, int | None], None]
+
+
+class Reader:
+    """A source that can be read again; a context manager.
+
+    Args:
+        open: opens it.
+        name: what to call it in messages.
+
+    Attributes:
+        source: the source as it is open now.
+    """
+
+    def __init__(self, open: Callable[[], Source], name: str) -> None:
+        self._open = open
+        self._name = name
+        self._fresh = True
+        self._hangs = False
+        self.source = self._opened()
+
+    def frames(self) -> Iterable[Frame]:
+        """Returns the frames from the first on; those given before are no longer read."""
+        if not self._fresh:
+            self.source.close()
+            self.source = self._opened()
+        self._fresh = False
+        return self.source
+
+    def _opened(self) -> Source:
+        """Opens the source in a thread, so that a file in which the decoder hangs at once can be given up, too."""
+        watch = Watch(lambda: 0, f"{self._name}: opening it makes no progress; given up")
+        with Stages() as stages:
+            return next(stages.overlap((self._open() for _ in range(1)), 1, "open", watch))
+
+    def leave_open(self, hung: bool) -> None:
+        """Gives the source up without closing it where a thread hangs in its decoder."""
+        self._hangs = hung
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not self._hangs:
+            self.source.close()
+
+
+class Passes:
+    """Progress and cancellation over several passes of one clip, as if they were one.
+
+    Args:
+        count: how many passes there will be.
+        frames: expected in each, None where the source does not say.
+        progress: called with the frames done and expected, all passes together.
+        cancelled: asked after every frame or batch.
+
+    Attributes:
+        stopped: whether a pass was ended early. The passes after it make a playable file of what there is.
+    """
+
+    def __init__(
+        self, count: int, frames: int | None, progress: Progress | None, cancelled: Callable[[], bool]
+    ) -> None:
+        self._total = None if frames is None else count * frames
+        self._progress = progress
+        self._cancelled = cancelled
+        self._done = 0
+        self.stopped = False
+
+    def step(self, frames: int = 1) -> bool:
+        """Counts frames that are done, and returns whether the pass is to end here."""
+        self._done += frames
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+        if not self.stopped and self._cancelled():
+            self.stopped = True
+            return True
+        return False
+
+
+def best_class(reader: Reader, cell: Cell, passes: Passes) -> int:
+    """Classifies a whole clip.
+
+    Returns:
+        The class with the greatest mean probability: `clip-top`.
+    """
+    total = np.zeros(len(cell.explainer.classifier.labels))
+    with Stages() as stages:
+        for probabilities in predict(stages, reader.frames(), cell.explainer):
+            total += probabilities.sum(axis=0)
+            if passes.step(len(probabilities)):
+                break
+    return int(total.argmax())
+
+
+def resolve(reader: Reader, cells: Sequence[Cell], passes: Passes) -> list[Cell]:
+    """Puts the clip's best class in the place of `clip-top`, where a cell asks for it."""
+    if all(cell.target != CLIP_TOP for cell in cells):
+        return list(cells)
+    best = best_class(reader, cells[0], passes)
+    return [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
+
+
+def explain_clip(
+    reader: Reader, cells: Sequence[Cell], metas: Sequence[Mapping[str, str]], passes: Passes
+) -> list[Track]:
+    """Explains a whole clip.
+
+    Args:
+        reader: the clip.
+        cells: what explains it, and what, without `clip-top`.
+        metas: the provenance of each cell.
+        passes: progress and cancellation.
+
+    Returns:
+        A track for each cell; none where the clip has no frame.
+    """
+    recorder = Recorder(cells[0].explainer.classifier.labels, metas)
+    with Stages() as stages:
+        for batch in recorder.watch(explain(stages, reader.frames(), cells)):
+            if passes.step(len(batch.frames)):
+                break
+    return recorder.tracks()

@@ -1,0 +1,188 @@
+"""The second half of a run: frames with their maps to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidcam.cam import target_name
+from vidcam.errors import UsageError
+from vidcam.pipeline.cells import SINGLE, Grid
+from vidcam.pipeline.explain import Explained
+from vidcam.render import (
+    DEFAULT_NORMALIZE,
+    DEFAULT_SMOOTH,
+    Opacity,
+    Scaling,
+    Timeline,
+    View,
+    cell_size,
+    check_look,
+    check_smooth,
+    clip_peak,
+    compose,
+    draw_caption,
+    draw_colorbar,
+    parse_normalize,
+    shrink,
+    tile,
+)
+from vidcam.types import Array, Explanation, Frame, Track
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pictures are drawn.
+
+    Attributes:
+        colormap: see `vidcam.render.compose`, as are the next three.
+        alpha: 0 to 1.
+        opacity: `uniform` or `heat`.
+        view: one of `vidcam.render.VIEWS`.
+        caption: whether class and probability are written on them.
+        normalize: which value is hottest, see `vidcam.render.parse_normalize`.
+        smooth: seconds, see `vidcam.render.scale.Smoothing`.
+        colorbar: whether a colour bar is drawn.
+    """
+
+    colormap: str = "jet"
+    alpha: float = 0.4
+    opacity: Opacity = "uniform"
+    view: View = "overlay"
+    caption: bool = True
+    normalize: str = DEFAULT_NORMALIZE
+    smooth: float = DEFAULT_SMOOTH
+    colorbar: bool = False
+
+    def check(self) -> None:
+        """Raises a UsageError where a value is unknown or out of range."""
+        check_look(self.colormap, self.alpha, self.opacity, self.view)
+        parse_normalize(self.normalize)
+        check_smooth(self.smooth)
+
+    @property
+    def needs_clip(self) -> bool:
+        """Whether the whole clip has to be known before its first picture can be drawn."""
+        return self.normalize == "clip" or self.view == "timeline"
+
+    def scalings(self, cells: int, tracks: Sequence[Track]) -> list[Scaling]:
+        """Returns what scales each cell's maps.
+
+        Args:
+            cells: how many there are.
+            tracks: theirs, where the clip is known.
+        """
+        kind, peak = parse_normalize(self.normalize)
+        if kind != "clip":
+            return [Scaling(kind, self.smooth, peak) for _ in range(cells)]
+        if not tracks:
+            raise UsageError("normalize clip needs the whole clip first")
+        return [Scaling("fixed", self.smooth, clip_peak(t.maps, t.times, cuts_of(t), self.smooth)) for t in tracks]
+
+
+def cuts_of(track: Track) -> Array:
+    """Returns where a track's scenes begin, bool (N,)."""
+    return np.zeros(len(track), bool) if track.cuts is None else track.cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A frame, its finished picture (RGB uint8), and what the model said about it (in a grid, about the first cell)."""
+
+    frame: Frame
+    picture: Array
+    target: tuple[int, ...]
+    logits: Array
+    probabilities: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """What is needed to draw any frame: the look, the class names, the cells and how each is scaled over time."""
+
+    look: Look
+    labels: Sequence[str]
+    grid: Grid
+    scalings: Sequence[Scaling]
+
+    def text(self, e: Explanation, i: int, title: str) -> str:
+        """Returns what is written on a cell: the method where there are several, the target and its probability."""
+        said = ""
+        if self.look.caption:
+            said = caption_text(e.targets[i], e.probabilities[i], self.labels)
+        elif self.grid.targets:
+            said = target_name(e.targets[i], self.labels)
+        return f"{title}: {said}" if title and said else title or said
+
+
+def draw(
+    explained: Iterable[Explained],
+    look: Look,
+    labels: Sequence[str],
+    grid: Grid = SINGLE,
+    tracks: Sequence[Track] = (),
+) -> Iterator[Drawn]:
+    """Draws explained frames.
+
+    Args:
+        explained: batches in order.
+        look: how they are drawn.
+        labels: a name for each class.
+        grid: how the cells are laid out and named.
+        tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
+
+    Yields:
+        A picture for each frame, in order.
+    """
+    drawer = Drawer(look, labels, grid, look.scalings(len(grid.titles), tracks))
+    timeline: Timeline | None = None
+    for batch in explained:
+        for i, frame in enumerate(batch.frames):
+            picture = _picture(batch, i, drawer)
+            if look.view == "timeline":
+                if timeline is None:
+                    size = (picture.shape[1], picture.shape[0])
+                    timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
+                picture = timeline.under(picture, float(frame.time))
+            first = batch.explanations[0]
+            yield Drawn(frame, picture, first.targets[i], first.logits[i], first.probabilities[i])
+
+
+def _picture(batch: Explained, i: int, drawer: Drawer) -> Array:
+    """Draws all cells of a frame."""
+    frame, look, grid = batch.frames[i], drawer.look, drawer.grid
+    placement = batch.explanations[0].placement
+    rgb, placement = shrink(frame.rgb(), placement, cell_size(placement.frame, len(grid.titles)))
+    cells = []
+    for explanation, scaling, title in zip(batch.explanations, drawer.scalings, grid.titles, strict=True):
+        raw, peak = scaling(explanation.maps[i], float(frame.time), batch.cuts[i])
+        picture = compose(
+            rgb,
+            raw,
+            placement,
+            peak,
+            view=look.view,
+            colormap=look.colormap,
+            alpha=look.alpha,
+            opacity=look.opacity,
+        )
+        if look.colorbar:
+            draw_colorbar(picture, look.colormap, peak)
+        text = drawer.text(explanation, i, title)
+        if text:
+            draw_caption(picture, text, left=rgb.shape[1] if look.view == "side-by-side" else 0)
+        cells.append(picture)
+    return tile(cells, grid.columns)
+
+
+def caption_text(target: Sequence[int], probabilities: Array, labels: Sequence[str]) -> str:
+    """Returns a target's classes, each with its probability in percent."""
+    return ", ".join(f"{labels[i]} {_percent(float(probabilities[i]))}" for i in target)
+
+
+def _percent(probability: float) -> str:
+    """Below ten percent a decimal tells 0.4 from nothing."""
+    percent = 100 * probability
+    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %"

@@ -1,0 +1,213 @@
+"""`run`: source -> classifier -> maps -> pictures -> sink, the stages overlapped and the memory bounded."""
+
+from __future__ import annotations
+
+import json
+import time as clock
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+import cv2
+
+from vidcam.cam import METHODS, Explainer, target_name
+from vidcam.cam.targets import CLIP_TOP, Target
+from vidcam.cam.trace import Layers
+from vidcam.errors import Interrupted, UsageError, VidcamError
+from vidcam.media import open_sink, open_source
+from vidcam.media.target import Target as OutputFile
+from vidcam.pipeline.cells import split_methods
+from vidcam.pipeline.clip import Passes, Progress, Reader
+from vidcam.pipeline.draw import Drawn, Look, draw
+from vidcam.pipeline.options import MediaOptions, split_options
+from vidcam.pipeline.output import output_path
+from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
+from vidcam.pipeline.records import Predictions
+from vidcam.pipeline.result import Result
+from vidcam.pipeline.shown import Ask, from_model, from_track
+from vidcam.pipeline.stages import Stages
+from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, Opacity, View
+from vidcam.types import Track
+
+AHEAD = 4
+"""Pictures that may wait for the encoder."""
+
+
+def run(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    model: Any = None,
+    target: Target = "top",
+    method: str | Sequence[str] = "gradcam",
+    layer: Layers = None,
+    against: bool = False,
+    top_channels: int | None = None,
+    track: Track | str | Path | None = None,
+    colormap: str = "jet",
+    alpha: float = 0.4,
+    opacity: Opacity = "uniform",
+    view: View = "overlay",
+    caption: bool = True,
+    colorbar: bool = False,
+    normalize: str = DEFAULT_NORMALIZE,
+    smooth: float = DEFAULT_SMOOTH,
+    start: float | None = None,
+    end: float | None = None,
+    stride: int = 1,
+    batch_size: int = 8,
+    predictions: str | Path | None = None,
+    maps: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    on_model: Callable[[Sequence[Explainer]], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    partial_output: bool = True,
+    **media: Unpack[MediaOptions],
+) -> Result:
+    """Explains a video, GIF or image and writes it with the maps laid over it.
+
+    Args:
+        source: the file.
+        output: a file whose suffix says the format, or an existing directory; None for `NAME_cam.EXT` in the current
+            directory.
+        model: a `Classifier` or a function that loads one, or what `vidcam.load_model` takes: a name, a file, a
+            `keras.Model`; None for the model that ships with vidcam.
+        target: `top`, each frame's best class; `clip-top`, the clip's; a class index, a label, or several (the sum of
+            their logits). A text of several by `/` makes a grid.
+        method: the class activation method (`vidcam.cam.METHODS`); several, by comma or as a sequence, make a grid.
+        layer: path or name of the layer to explain, several by comma or as a sequence; None for the model's own.
+        against: show what speaks against the target.
+        top_channels: for Score-CAM, how many channels get a forward pass; None for all.
+        track: maps of this source that were made before, or their `.npz` file: they are drawn, and no model is loaded.
+        colormap: an OpenCV name.
+        alpha: 0 to 1, the share of the colours.
+        opacity: `uniform`, or `heat`: cold parts stay clear.
+        view: `overlay`, `heatmap`, `side-by-side`, or `timeline`: the leading classes over time under the picture.
+        caption: write class and probability on the picture.
+        colorbar: draw a colour bar with the raw values at its ends.
+        normalize: which value is hottest: each `frame`'s own maximum, a `running` one, the `clip`'s, or `fixed=V`.
+        smooth: seconds in which heat follows, 0 for at once.
+        start: seconds where to begin; for one picture out of a video, which one.
+        end: seconds where to stop.
+        stride: take every so many-th frame.
+        batch_size: frames computed at once.
+        predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
+        maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
+        overwrite: replace existing files.
+        progress: called in this thread with the frames done and expected (None where the source does not know); what
+            needs the whole clip first counts its frames once a pass.
+        on_model: called once the model is ready, with an explainer for each method.
+        cancelled: asked after every frame; True ends the run there.
+        partial_output: a run that is ended early leaves its output, complete but shorter, as `NAME.partial.EXT`; False
+            for nothing at all.
+        **media: `max_size`, `max_pixels`, `background` of `vidcam.media.open_source`; `fps`, `width`, `loop`, `crf`,
+            `preset`, `audio` of `vidcam.media.open_sink`. For a folder of pictures `fps` is the source's.
+
+    Returns:
+        What was made.
+
+    Raises:
+        UsageError: something was asked for that makes no sense.
+        VidcamError: something could not be read, loaded or written.
+        Interrupted: the run was ended early and has left nothing.
+    """
+    began = clock.monotonic()
+    look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
+    look.check()
+    ask = Ask(target, split_methods(method, against, top_channels), layer, against, top_channels, batch_size)
+    if track is not None and (model is not None or ask != Ask(batch_size=batch_size)):
+        raise UsageError(
+            "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
+        )
+    given = Track.load(track) if isinstance(track, str | Path) else track
+    reads, writes = split_options(source, media)
+    writes |= {"start": start, "end": end, "overwrite": overwrite}
+    with ExitStack() as stack:
+        stack.enter_context(_one_opencv_thread())
+        opening = partial(open_source, source, start=start, end=end, stride=stride, **reads)
+        reader = stack.enter_context(Reader(opening, str(source)))
+        info = reader.source.info
+        if view == "timeline" and info.kind == "image":
+            raise UsageError(f"view timeline shows a clip over time; {source} is a single picture")
+        path = output_path(source, info.kind, output)
+        # What can be wrong with the outputs is found before the model is loaded, which takes seconds.
+        open_sink(path, source=info, **writes).abort()
+        check_side_files(path, predictions, maps, overwrite)
+        stages = Stages()
+        stack.callback(lambda: reader.leave_open(stages.hung))
+        stack.enter_context(stages)
+        if given is not None:
+            shown = from_track(reader, given, progress, cancelled)
+        else:
+            shown = from_model(
+                reader, stages, model, ask, look, progress=progress, cancelled=cancelled, on_model=on_model
+            )
+        if maps and len(shown.metas) > 1:
+            raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(shown.metas)}")
+        outputs = Outputs(
+            sink=open_sink(path, source=info, comment=_comment(shown.metas), **writes),
+            predictions=Predictions(predictions, shown.labels, overwrite=overwrite) if predictions else None,
+            maps=OutputFile(Path(maps), overwrite) if maps else None,
+        )
+        stack.enter_context(outputs)
+        recorder = Recorder(shown.labels, shown.metas) if maps else None
+        explained = recorder.watch(shown.explained) if recorder else shown.explained
+        drawn = stages.overlap(draw(explained, look, shown.labels, shown.grid, shown.tracks), AHEAD, "draw")
+        seen = _write(drawn, outputs, shown.passes)
+        interrupted = shown.passes.stopped
+        if interrupted and not (seen and partial_output):
+            raise Interrupted(f"{source}: interrupted; nothing was written")
+        if not seen:
+            raise VidcamError(f"{source}: has no picture in the time that was asked for")
+        made = recorder.tracks()[0] if recorder else None
+        outputs.finish(made, cut=interrupted)
+        sink = outputs.sink
+    return Result(
+        path=Path(sink.path),
+        frames=sink.frames,
+        size=sink.size or (0, 0),
+        seconds=clock.monotonic() - began,
+        classes={target_name(t, shown.labels): n for t, n in seen.most_common()},
+        damaged=reader.source.damaged,
+        interrupted=interrupted,
+        notes=(*info.notes, *sink.notes, *_notes(ask)),
+        track=made,
+    )
+
+
+def _comment(metas: Sequence[Mapping[str, str]]) -> str:
+    """Returns the provenance for the file's comment tag: an object, or a list of them for a grid."""
+    return json.dumps(metas[0] if len(metas) == 1 else list(metas), ensure_ascii=False)
+
+
+def _notes(ask: Ask) -> list[str]:
+    blind = [METHODS[name].title for name in ask.methods if not METHODS[name].targeted]
+    if not blind or ask.target in (None, "top", CLIP_TOP):
+        return []
+    return [f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target"]
+
+
+def _write(drawn: Iterable[Drawn], outputs: Outputs, passes: Passes) -> Counter[tuple[int, ...]]:
+    """Writes the pictures and returns how often each target was explained."""
+    seen: Counter[tuple[int, ...]] = Counter()
+    for item in drawn:
+        outputs.write(item)
+        seen[item.target] += 1
+        if passes.step() or outputs.sink.full:
+            break
+    return seen
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """Keeps OpenCV to the calling thread: the stages fill the cores already."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -1,0 +1,130 @@
+"""The files that a run leaves, which appear together when the run is through, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from vidcam.errors import UsageError, VidcamError
+from vidcam.media import Sink
+from vidcam.media.target import Target as OutputFile
+from vidcam.pipeline.draw import Drawn
+from vidcam.pipeline.explain import Explained
+from vidcam.pipeline.output import partial_path
+from vidcam.pipeline.records import Predictions, check_format
+from vidcam.types import Explanation, Frame, Track
+
+_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
+
+
+class Recorder:
+    """Gathers the batches that pass into Tracks, one for each cell of the pictures.
+
+    Args:
+        labels: a name for each class.
+        metas: the provenance of each cell's maps.
+    """
+
+    def __init__(self, labels: tuple[str, ...], metas: Sequence[Mapping[str, str]]) -> None:
+        self._labels = labels
+        self._metas = metas
+        self._frames: list[Frame] = []
+        self._cuts: list[bool] = []
+        self._explanations: list[tuple[Explanation, ...]] = []
+
+    def watch(self, explained: Iterable[Explained]) -> Iterator[Explained]:
+        """Yields the batches as they come and keeps their numbers, not their pictures."""
+        for batch in explained:
+            if self._explanations and batch.explanations[0].placement != self._explanations[0][0].placement:
+                raise VidcamError(
+                    "the frames change their size, and a track of maps holds one; cut with --start, --end"
+                )
+            self._frames += [Frame(f.index, f.time, f.duration, _NO_PICTURE, f.size) for f in batch.frames]
+            self._cuts += batch.cuts
+            self._explanations.append(batch.explanations)
+            yield batch
+
+    def tracks(self) -> list[Track]:
+        """Returns what has passed, a track for each cell; none where nothing has."""
+        return [
+            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts)
+            for explanations, meta in zip(zip(*self._explanations, strict=True), self._metas, strict=False)
+        ]
+
+
+def check_side_files(output: Path, predictions: str | Path | None, maps: str | Path | None, overwrite: bool) -> None:
+    """Finds what is wrong with a run's output files before any work is done.
+
+    Raises:
+        UsageError: a suffix is wrong, a file exists, or two outputs are one file.
+        VidcamError: a file cannot be written.
+    """
+    if predictions is not None:
+        check_format(predictions)
+    if maps is not None and Path(maps).suffix.lower() != ".npz":
+        raise UsageError(f"maps {maps}: raw maps are written as .npz; give the name that suffix")
+    files = [output, *(Path(p) for p in (predictions, maps) if p is not None)]
+    if len({p.resolve() for p in files}) < len(files):
+        raise UsageError(f"{output}: two outputs have this name; give each its own")
+    for path in files[1:]:
+        OutputFile(path, overwrite).discard()
+
+
+class Outputs:
+    """A run's open output files; leaving the block without `finish` discards them all.
+
+    Args:
+        sink: the picture file.
+        predictions: the numbers of each frame, or None.
+        maps: where the track goes, or None.
+    """
+
+    def __init__(self, sink: Sink, predictions: Predictions | None, maps: OutputFile | None) -> None:
+        self.sink = sink
+        self._predictions = predictions
+        self._maps = maps
+
+    def write(self, drawn: Drawn) -> None:
+        """Adds a picture and its numbers."""
+        self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
+        if self._predictions is not None:
+            self._predictions.write(drawn.frame, drawn.target, drawn.logits, drawn.probabilities)
+
+    def finish(self, track: Track | None, *, cut: bool) -> None:
+        """Completes the files and gives them their names.
+
+        Args:
+            track: the raw maps, where they are written.
+            cut: the run was stopped early: the sound ends with the last picture, and the names say so.
+        """
+        if cut:
+            for file in (self.sink, self._predictions, self._maps):
+                if file is not None:
+                    file.redirect(partial_path(Path(file.path)))
+        if self._maps is not None and track is not None:
+            try:
+                track.save(self._maps.temporary)
+            except OSError as error:
+                raise VidcamError(f"{self._maps.path}: cannot be written: {error.strerror}") from error
+        if self._predictions is not None:
+            self._predictions.finish()
+        # From here on only names are given: a full disk has shown itself.
+        self.sink.close(cut=cut)
+        if self._predictions is not None:
+            self._predictions.commit()
+        if self._maps is not None:
+            self._maps.commit()
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # After `finish` these find nothing left to discard.
+        self.sink.abort()
+        if self._predictions is not None:
+            self._predictions.abort()
+        if self._maps is not None:
+            self._maps.discard()

@@ -1,0 +1,130 @@
+"""Where a run's maps come from: a model that explains the frames as they are read or all beforehand, or a track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vidcam import __version__
+from vidcam.cam import Explainer
+from vidcam.cam.targets import CLIP_TOP, Target
+from vidcam.cam.trace import Layers
+from vidcam.models import Classifier, load_model
+from vidcam.pipeline.cells import SINGLE, Grid, make_cells
+from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
+from vidcam.pipeline.draw import Look
+from vidcam.pipeline.explain import Explained, explain, replay
+from vidcam.pipeline.stages import Stages
+from vidcam.types import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for; see `vidcam.run`."""
+
+    target: Target = "top"
+    methods: tuple[str, ...] = ("gradcam",)
+    layer: Layers = None
+    against: bool = False
+    top_channels: int | None = None
+    batch_size: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Explained frames, and what is known about them.
+
+    Attributes:
+        explained: batches in order.
+        labels: a name for each class.
+        grid: how the cells are laid out.
+        metas: the provenance of each cell's maps.
+        tracks: of each cell, where the clip is known.
+        passes: progress and cancellation.
+    """
+
+    explained: Iterable[Explained]
+    labels: tuple[str, ...]
+    grid: Grid
+    metas: Sequence[Mapping[str, str]]
+    tracks: Sequence[Track]
+    passes: Passes
+
+
+def from_track(reader: Reader, track: Track, progress: Progress | None, cancelled: Callable[[], bool]) -> Shown:
+    """Takes maps that were made before."""
+    passes = Passes(1, len(track), progress, cancelled)
+    return Shown(replay(reader.frames(), [track]), track.labels, SINGLE, [track.meta], [track], passes)
+
+
+def from_model(
+    reader: Reader,
+    stages: Stages,
+    model: Any,
+    ask: Ask,
+    look: Look,
+    *,
+    progress: Progress | None,
+    cancelled: Callable[[], bool],
+    on_model: Callable[[Sequence[Explainer]], None] | None,
+) -> Shown:
+    """Loads a model and explains frames, in one pass where the look allows it."""
+    classifier = as_classifier(model)
+    cells, grid = make_cells(
+        classifier,
+        ask.target,
+        ask.methods,
+        ask.layer,
+        batch_size=ask.batch_size,
+        against=ask.against,
+        top_channels=ask.top_channels,
+    )
+    if on_model is not None:
+        on_model(list(dict.fromkeys(cell.explainer for cell in cells)))
+    info = reader.source.info
+    metas = [provenance(info.path, cell.explainer, cell.target) for cell in cells]
+    count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
+    passes = Passes(count, info.frames, progress, cancelled)
+    shown = Shown((), classifier.labels, grid, metas, (), passes)
+    cells = resolve(reader, cells, passes)
+    if not look.needs_clip:
+        return replace(shown, explained=explain(stages, reader.frames(), cells))
+    tracks = explain_clip(reader, cells, metas, passes)
+    return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
+
+
+def as_classifier(model: Any) -> Classifier:
+    """Returns a `Classifier`, or what a function that loads one gives, or what `vidcam.load_model` loads."""
+    if model is None:
+        return load_model()
+    if isinstance(model, Classifier):
+        return model
+    is_network = hasattr(model, "layers")
+    if callable(model) and not is_network:
+        loaded: Classifier = model()
+        return loaded
+    return load_model(model)
+
+
+def provenance(source: str, explainer: Explainer, target: Target) -> dict[str, str]:
+    """Says how maps were made, for the file's comment tag and the track.
+
+    File names only: where they lie is the user's own business.
+    """
+    c = explainer.classifier
+    return {
+        "vidcam": __version__,
+        "source": Path(source).name,
+        "model": c.name,
+        "weights": Path(getattr(c, "source", "")).name,
+        "layer": explainer.layer,
+        "method": explainer.method.name,
+        "target": str(target),
+        **({"against": "yes"} if explainer.against else {}),
+        **({"top_channels": str(explainer.top_channels)} if explainer.top_channels else {}),
+        "fit": c.fit,
+        "input_size": "x".join(map(str, c.input_size)),
+        "preprocess": getattr(c, "preprocess", ""),
+    }
