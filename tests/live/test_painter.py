@@ -1,0 +1,85 @@
+"""What is drawn: the overlay as `vidcam run` draws it, nothing where the map is of another size, texts that fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.live.fakes import LABELS, LOOK, FakeExplainer, counted
+from vidcam.live.controls import Settings
+from vidcam.live.explaining import Seen
+from vidcam.live.painter import Painter, lost, waiting, with_figures
+from vidcam.live.slot import Item
+from vidcam.pipeline.draw import Look
+from vidcam.render import overlay
+
+PLAIN = Settings(replace(LOOK, caption=False), "gradcam", "top")
+
+
+def seen(picture: np.ndarray, settings: Settings = PLAIN, number: int = 1, time: float = 1.0, factor: float = 1.0):
+    fake = FakeExplainer()
+    fitted, placement = fake.classifier.prepare(picture)
+    explanation = fake.explain_inputs([fitted], placement)
+    explanation = replace(explanation, maps=explanation.maps * np.float32(factor))
+    return Item(number, time, Seen(explanation, number, LABELS, settings, False, 0.1))
+
+
+def test_the_picture_is_the_overlay():
+    picture = counted(1234)
+    item = seen(picture)
+    expected = overlay(picture, item.value.explanation.maps[0], peak=1.0)
+    before = picture.copy()
+    np.testing.assert_array_equal(Painter().paint(picture, item, PLAIN), expected)
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_a_map_of_another_size_is_not_drawn():
+    picture = counted(1, 200, 100)
+    np.testing.assert_array_equal(Painter().paint(picture, seen(counted(1)), PLAIN), picture)
+    np.testing.assert_array_equal(Painter().paint(picture, None, PLAIN), picture)
+
+
+def test_without_overlay_the_frame_is_left_with_its_caption():
+    picture = counted(1234)
+    painted = Painter().paint(picture, seen(picture), replace(PLAIN, overlay=False))
+    np.testing.assert_array_equal(painted, picture)
+    captioned = Painter().paint(picture, seen(picture), replace(PLAIN, look=LOOK, overlay=False))
+    assert (captioned != picture).any()
+    np.testing.assert_array_equal(captioned[60:], picture[60:])
+
+
+def test_side_by_side_is_frame_and_overlay():
+    picture = counted(99)
+    item = seen(picture)
+    both = Painter().paint(picture, item, replace(PLAIN, look=replace(PLAIN.look, view="side-by-side")))
+    np.testing.assert_array_equal(both[:, :320], picture)
+    np.testing.assert_array_equal(both[:, 320:], Painter().paint(picture, item, PLAIN))
+
+
+def test_the_running_maximum_counts_each_map_once_and_begins_anew_with_another_method():
+    picture = counted(1234)
+    running = Settings(Look(smooth=0.0, caption=False), "gradcam", "top")
+    painter = Painter()
+    strong = painter.paint(picture, seen(picture, running, 1, 1.0), running)
+    weak_item = seen(picture, running, 2, 1.2, factor=0.25)
+    weak = painter.paint(picture, weak_item, running)
+    assert (weak != strong).any()  # a quarter of the heat just before is not as hot
+    for _ in range(3):
+        np.testing.assert_array_equal(painter.paint(picture, weak_item, running), weak)
+    other = replace(running, method="hirescam")
+    np.testing.assert_array_equal(painter.paint(picture, seen(picture, other, 3, 1.4, factor=0.25), other), strong)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (320, 240), (1280, 720), (240, 640), (16, 16)])
+def test_texts_fit_into_any_picture(size):
+    width, height = size
+    picture = np.full((height, width, 3), 128, np.uint8)
+    greyed = lost(picture, "the camera at the other end of the building gives no more pictures; trying again")
+    assert greyed.shape == picture.shape
+    assert (greyed[..., 0] == greyed[..., 2]).all()
+    shown = with_figures(picture, ["recording", "", "30 frames/s, 20 ms"], replace(PLAIN, help=True))
+    assert shown.shape == picture.shape
+    assert (picture == 128).all()
+    assert waiting(size, "waiting for camera 0").shape == picture.shape

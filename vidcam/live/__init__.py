@@ -1,0 +1,17 @@
+"""The live job: camera -> newest frame -> newest map -> window, browser, recording.
+
+Capture, explaining and display run side by side and hand on through slots that hold the newest thing only: nothing
+waits, nothing queues, what comes too fast is counted and left out.
+"""
+
+from typing import TYPE_CHECKING
+
+from vidcam._lazy import lazy
+
+if TYPE_CHECKING:
+    from vidcam.live.main import LiveResult as LiveResult
+    from vidcam.live.main import live as live
+
+_EXPORTS = {"live": "vidcam.live.main", "LiveResult": "vidcam.live.main"}
+__all__ = list(_EXPORTS)
+__getattr__ = lazy(__name__, _EXPORTS)

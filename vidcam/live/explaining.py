@@ -1,0 +1,157 @@
+"""The explainer thread: the newest frame to the newest map. Models are loaded and graphs are built here, too."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from vidcam.cam import METHODS, Explainer, alternatives
+from vidcam.errors import UsageError
+from vidcam.live.controls import Controls, Settings
+from vidcam.live.slot import Slot
+from vidcam.pipeline.scenes import Scenes
+from vidcam.types import Array, Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the model sees in a frame.
+
+    Attributes:
+        explanation: of that one frame.
+        frame: the frame's number in its slot.
+        labels: a name for each class.
+        settings: as of when it was explained.
+        cut: whether a scene begins with it.
+        seconds: how long it took.
+    """
+
+    explanation: Explanation
+    frame: int
+    labels: tuple[str, ...]
+    settings: Settings
+    cut: bool
+    seconds: float
+
+
+class Explaining:
+    """Explains the newest frame whenever it is done with the one before.
+
+    Args:
+        make: loads the model when first called, and builds the explainer of a method.
+        frames: where the newest frame is.
+        maps: takes what is seen, with the time at which the frame was taken.
+        controls: the method and the target.
+        clock: seconds.
+
+    Attributes:
+        busy: what takes long just now: loading the model, building a method; else empty.
+        failure: an error that ends the session.
+        model: the model's name, once it is loaded.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str], Explainer],
+        frames: Slot[Array],
+        maps: Slot[Seen],
+        controls: Controls,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make = make
+        self._frames = frames
+        self._maps = maps
+        self._controls = controls
+        self._clock = clock
+        self._explainers: dict[str, Any] = {}
+        self._scenes = Scenes()
+        self._last: tuple[object, ...] = ()
+        self.busy = "loading the model"
+        self.model = ""
+        self.failure: BaseException | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Explains until told to stop."""
+        try:
+            # Before there is a frame: the camera opens meanwhile.
+            self._explainer(self._controls.settings.method)
+            while not stop.is_set():
+                if not self.step():
+                    with self._frames.wake:
+                        self._frames.wake.wait_for(lambda: stop.is_set() or self._due(), timeout=0.5)
+        except BaseException as error:
+            self.failure = error
+            with self._frames.wake:
+                self._frames.wake.notify_all()
+
+    def step(self) -> bool:
+        """Explains the newest frame; returns whether there was anything to do."""
+        item, settings = self._frames.newest(), self._controls.settings
+        if item is None or not self._due():
+            return False
+        self._last = (item.number, settings.method, settings.target)
+        try:
+            explainer = self._explainer(settings.method)
+        except UsageError as error:
+            self._controls.refuse(settings.method, self._working(), str(error))
+            return True
+        began = self._clock()
+        fitted, placement = explainer.classifier.prepare(item.value)
+        explanation = explainer.explain_inputs([fitted], placement, settings.target)
+        labels = explainer.classifier.labels
+        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), self._clock() - began)
+        self._controls.seen(explanation.targets[0], labels)
+        self.busy = ""
+        self._maps.put(seen, item.time)
+        return True
+
+    def _due(self) -> bool:
+        settings = self._controls.settings
+        number = self._frames.number
+        return number > 0 and (number, settings.method, settings.target) != self._last
+
+    def _explainer(self, method: str) -> Any:
+        if method not in self._explainers:
+            if self._explainers:
+                self.busy = f"building {METHODS[method].title}"
+            try:
+                with _uncollected():
+                    explainer = self._make(method)
+            except UsageError:
+                self.busy = ""
+                raise
+            # A label that the model does not have is found now, not with the first frame.
+            target, labels = self._controls.settings.target, explainer.classifier.labels
+            if len(alternatives(target, labels)) > 1:
+                raise UsageError(f"--target {target}: live explains one target; join classes by comma, or leave it out")
+            self.model = explainer.classifier.name
+            self.busy = "the first map"
+            self._explainers[method] = explainer
+        return self._explainers[method]
+
+    def _working(self) -> str:
+        """Returns the method that was shown last."""
+        seen = self._maps.newest()
+        return seen.value.settings.method if seen else next(iter(self._explainers))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leaves what is made inside out of garbage collection.
+
+    Importing TensorFlow and tracing graphs makes millions of objects that stay. Looking through them again and again
+    takes a quarter of the time until the first map, and later halts all threads, the display's too, each time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()

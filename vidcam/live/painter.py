@@ -1,0 +1,145 @@
+"""The newest frame and the newest map to a picture, and the lines of figures that only the window has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from vidcam.live.controls import HELP, Settings
+from vidcam.live.explaining import Seen
+from vidcam.live.slot import Item
+from vidcam.pipeline.draw import caption_text
+from vidcam.render import Scaling, compose, draw_caption, draw_colorbar
+from vidcam.render.caption import draw_label, label_font
+from vidcam.types import Array
+
+OLD = 1.0
+"""Seconds from which a map's age is shown."""
+
+
+class Painter:
+    """Draws the last map on the newest frame; maps are scaled over time as in a clip."""
+
+    def __init__(self) -> None:
+        self._scaling: Scaling | None = None
+        self._kind: tuple[object, ...] = ()
+        self._number = 0
+        self._shown: tuple[Array, float] | None = None
+
+    def paint(self, rgb: Array, seen: Item[Seen] | None, settings: Settings) -> Array:
+        """Draws a picture.
+
+        Args:
+            rgb: the frame, uint8 (H, W, 3); not written to.
+            seen: the last map; one of a frame of another size is not drawn.
+            settings: how it is drawn.
+
+        Returns:
+            RGB uint8 (H, W, 3), twice as wide side by side.
+        """
+        placement = seen.value.explanation.placement if seen else None
+        if seen is None or placement is None or placement.frame != (rgb.shape[1], rgb.shape[0]):
+            return rgb.copy()
+        look = settings.look
+        raw, peak = self._scaled(seen)
+        if settings.overlay:
+            picture = compose(
+                rgb, raw, placement, peak,
+                view=look.view, colormap=look.colormap, alpha=look.alpha, opacity=look.opacity,
+            )  # fmt: skip
+            if look.colorbar:
+                draw_colorbar(picture, look.colormap, peak)
+        else:
+            picture = rgb.copy()
+        if look.caption:
+            e = seen.value.explanation
+            left = rgb.shape[1] if picture.shape[1] > rgb.shape[1] else 0
+            draw_caption(picture, caption_text(e.targets[0], e.probabilities[0], seen.value.labels), left=left)
+        return picture
+
+    def _scaled(self, seen: Item[Seen]) -> tuple[Array, float]:
+        """Returns the map to show and its hottest value; each map counts once, however often it is drawn."""
+        settings = seen.value.settings
+        kind = (settings.method, settings.target)
+        if self._scaling is None or kind != self._kind:
+            self._scaling, self._kind = settings.look.scalings(1, ())[0], kind
+        if self._shown is None or seen.number != self._number:
+            self._number = seen.number
+            self._shown = self._scaling(seen.value.explanation.maps[0], seen.time, seen.value.cut)
+        return self._shown
+
+
+def lost(rgb: Array, reason: str) -> Array:
+    """Returns a frame greyed, with the reason on it."""
+    grey = cv2.convertScaleAbs(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), alpha=0.5, beta=40)
+    picture: Array = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    _panel(picture, (reason,))
+    return picture
+
+
+def waiting(size: tuple[int, int], text: str) -> Array:
+    """Returns a dark picture of a (width, height) with a text, for the time before the first frame."""
+    picture = np.full((size[1], size[0], 3), 32, np.uint8)
+    _panel(picture, (text,))
+    return picture
+
+
+def with_figures(picture: Array, lines: Sequence[str], settings: Settings) -> Array:
+    """Returns a picture with lines of text in its lower right corner, the last one lowest, and the keys if asked."""
+    shown = picture.copy()
+    bottom = shown.shape[0] - 4
+    for line in reversed([line for line in lines if line]):
+        draw_label(shown, line, right=shown.shape[1] - 4, bottom=bottom)
+        bottom -= 4 + round(1.8 * max(9, round(0.03 * min(shown.shape[:2]))))
+    if settings.help:
+        _panel(shown, tuple(f"{keys}\t{what}" for keys, what in HELP))
+    return shown
+
+
+def _panel(picture: Array, lines: tuple[str, ...]) -> None:
+    """Writes lines on a dark box in the middle; a tab begins a second column."""
+    letters = _letters(lines, picture.shape[1], picture.shape[0])
+    rows, columns = letters.shape
+    y, x = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
+    box = picture[y : y + rows, x : x + columns]
+    weight = (letters.astype(np.float32) / 255)[..., np.newaxis]
+    box[:] = (box * 0.2 * (1 - weight) + 255 * weight).astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _letters(lines: tuple[str, ...], width: int, height: int) -> Array:
+    """Returns the lines' coverage, uint8 (h, w), no larger than the picture; letters shrink to fit, to a point."""
+    for size in range(max(12, min(width, height) // 22), 8, -1):
+        font = label_font(size)
+        wrapped = [part for line in lines for part in _wrap(line, font, width - 2 * size)]
+        tab = max((font.getlength(line.split("\t")[0]) for line in wrapped if "\t" in line), default=0) + 1.5 * size
+        right = [
+            tab + font.getlength(line.split("\t")[1]) if "\t" in line else font.getlength(line) for line in wrapped
+        ]
+        box = (int(max(right)) + 2 * size, round(1.5 * size * len(wrapped)) + size)
+        if box[0] <= width and box[1] <= height:
+            break
+    image = Image.new("L", (min(box[0], width), min(box[1], height)), 0)
+    draw = ImageDraw.Draw(image)
+    for i, line in enumerate(wrapped):
+        for part, x in zip(line.split("\t"), (0.0, tab), strict=False):
+            draw.text((size + x, size // 2 + 1.5 * size * i), part, fill=255, font=font)
+    return np.asarray(image)
+
+
+def _wrap(line: str, font: object, width: float) -> list[str]:
+    """Breaks a line at blanks so that each part is narrow enough."""
+    if "\t" in line:
+        return [line]
+    parts = [""]
+    for word in line.split():
+        longer = f"{parts[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not parts[-1]:  # type: ignore[attr-defined]
+            parts[-1] = longer
+        else:
+            parts.append(word)
+    return parts
