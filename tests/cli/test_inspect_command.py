@@ -1,0 +1,90 @@
+"""`vidcam inspect`: what is printed is what is used."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+
+from tests.networks import binary_cnn, flatten_cnn, gap_cnn, nested, subclassed
+from vidcam.cam import METHODS, Explainer
+from vidcam.cam.anatomy import dissect
+from vidcam.cli import main
+from vidcam.models import load_model
+
+
+def inspect(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["inspect", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return int(stopped.value.code or 0), out, [x for x in err.splitlines() if x.startswith("vidcam: ")]
+
+
+def test_a_model_file_is_described(tmp_path, capsys):
+    gap_cnn().save(tmp_path / "model.keras")
+    (tmp_path / "labels.txt").write_text("cat\ndog\nfish\n")
+    code, out, _ = inspect(capsys, tmp_path / "model.keras", "--labels", tmp_path / "labels.txt")
+    assert code == 0
+    facts = dict(line.split(maxsplit=1) for line in out.split("\n\n")[0].splitlines() if not line.startswith("ends"))
+    assert facts["model"] == "model (model.keras)"
+    assert facts["input"] == "32x32, RGB"
+    assert facts["preprocess"].startswith("none")
+    assert facts["fit"].startswith("squash")
+    assert facts["classes"] == "3: cat, dog, fish"
+    count = gap_cnn().count_params()
+    assert facts["parameters"] == f"{count:,}, {count:,} of them trainable"
+    assert facts["methods"] == ", ".join(METHODS)
+    assert facts["explains"].startswith("last, 8x8, 8 channels: ")
+    assert "ends with   softmax" in out
+    layers = out.split("\n\n")[1].splitlines()[1:]
+    assert [line[2:].split()[0] for line in layers] == ["first", "pool", "last"]
+    assert [line[0] for line in layers] == [" ", " ", "*"]
+    assert "32x32, 6 channels" in layers[0]
+
+
+def test_quiet_leaves_the_layers_out(tmp_path, capsys):
+    gap_cnn().save(tmp_path / "model.keras")
+    _, out, _ = inspect(capsys, tmp_path / "model.keras", "--quiet")
+    assert "\n\n" not in out
+
+
+def test_a_bad_layer_is_one_line(tmp_path, capsys):
+    gap_cnn().save(tmp_path / "model.keras")
+    code, out, err = inspect(capsys, tmp_path / "model.keras", "--layer", "lats")
+    assert (code, out, len(err)) == (2, "", 1)
+    assert "candidates: last" in err[0]
+
+
+def backbone():
+    inside = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="inner")(inside)
+    return keras.Model(inside, x, name="backbone")
+
+
+@pytest.mark.parametrize(
+    ("build", "end", "has_cam"),
+    [
+        (gap_cnn, "softmax", True),
+        (lambda: gap_cnn(end=None), "linear", True),
+        (lambda: gap_cnn(classes=1, end="sigmoid"), "sigmoid", True),
+        (flatten_cnn, "softmax", False),
+        (binary_cnn, "sigmoid", False),
+        (subclassed, "softmax", True),
+        (lambda: nested(backbone()), "softmax", True),
+    ],
+)
+def test_every_build_is_seen_as_it_is_explained(build, end, has_cam):
+    classifier = load_model(build(), preprocess="none", input_size=None if build is not subclassed else 32)
+    anatomy = dissect(classifier)
+    assert anatomy.end == end
+    assert ("cam" in anatomy.methods) is has_cam
+    assert set(METHODS) - set(anatomy.methods) <= {"cam"}
+    assert anatomy.chosen == Explainer(classifier).layer
+    assert anatomy.reason
+    for layer in anatomy.layers:
+        assert Explainer(classifier, layer=layer.path).layer == layer.path
+
+
+def test_the_pooling_before_the_head_is_the_reason():
+    anatomy = dissect(load_model(flatten_cnn(), preprocess="none"))
+    assert anatomy.chosen == "conv_2"
+    assert "pool_2" in anatomy.reason

@@ -1,0 +1,317 @@
+"""`vidcam run` as a user meets it: its summary, its files, and one line for everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+from tests.clips import clip_pictures, make_gif, make_sound, make_video, read_frames
+from tests.networks import gap_cnn, randomize
+from vidcam.cli import main
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Good and bad inputs, made once; tests work in a folder of their own."""
+    folder = tmp_path_factory.mktemp("inputs")
+    make_video(folder / "clip.mp4", sound=True)
+    make_gif(folder / "clip.gif")
+    make_sound(folder / "sound.mp4")
+    Image.fromarray(clip_pictures(1)[0]).save(folder / "photo.jpg")
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no video.")
+    (folder / "folder").mkdir()
+    (folder / "saved").mkdir()
+    (folder / "saved" / "saved_model.pb").touch()
+    (folder / "labels.txt").write_text("cat\ndog\nfish\n")
+    (folder / "two.txt").write_text("cat\ndog\n")
+    gap_cnn().save(folder / "model.keras")
+    gap_cnn(classes=1, end="sigmoid").save(folder / "binary.keras")
+    gap_cnn().save_weights(folder / "gap.weights.h5")
+    keras.Sequential([keras.Input((10,)), layers.Dense(2)]).save(folder / "table.keras")
+    dense = [keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)]
+    keras.Sequential(dense).save(folder / "dense.keras")
+    body = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    keras.Sequential([keras.Input((16, 16, 3)), *body]).save(folder / "unscaled.keras")
+    lambdas = [keras.Input((16, 16, 3)), layers.Lambda(lambda x: x / 255), *body]
+    keras.Sequential(lambdas).save(folder / "lambda.keras")
+    return folder
+
+
+def vidcam(capfd, *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    out, err = capfd.readouterr()
+    return int(stopped.value.code or 0), out, "".join(x for x in err.splitlines(True) if not x.startswith("I0000"))
+
+
+def test_a_run_says_which_model_and_what_it_made(files, tmp_path, capfd):
+    out = tmp_path / "o.mp4"
+    code, stdout, stderr = vidcam(
+        capfd, "run", files / "clip.mp4", "-o", out, "--model", files / "model.keras", "--labels", files / "labels.txt"
+    )
+    assert code == 0
+    assert stdout.count("\n") == 1
+    assert stdout.startswith(f"{out}: 12 frames, 64x48, ")
+    assert stderr == "model (cat, dog, fish), Grad-CAM of last, fit squash\n"
+    assert len(read_frames(out)[0]) == 12
+
+
+def test_quiet_is_silent(files, tmp_path, capfd):
+    assert vidcam(
+        capfd, "run", files / "clip.gif", "-o", tmp_path / "o.gif", "--model", files / "binary.keras", "--quiet"
+    ) == (0, "", "")
+
+
+BAD = {
+    "missing": (["none.mp4"], 1, "none.mp4: no such file"),
+    "folder without a pace": (["folder"], 2, "--fps"),
+    "empty folder": (["folder", "--fps", "5"], 1, "folder"),
+    "crf of a GIF": (["clip.gif", "--crf", "20"], 2, "--crf"),
+    "width of a video": (["clip.mp4", "--width", "20"], 2, "--width"),
+    "background": (["clip.gif", "--background", "greenish"], 2, "#RRGGBB"),
+    "empty": (["empty.mp4"], 1, "empty.mp4"),
+    "text": (["text.mp4"], 1, "text.mp4"),
+    "sound only": (["sound.mp4"], 1, "sound.mp4"),
+    "unknown model": (["clip.mp4", "--model", "mobilnet_v2"], 2, "mobilenet_v2"),
+    "missing model": (["clip.mp4", "--model", "none.keras"], 1, "none.keras: no such file"),
+    "unknown label": (["clip.mp4", "--labels", "labels.txt", "--target", "bird"], 2, "its classes are cat, dog, fish"),
+    "class out of range": (["clip.mp4", "--target", "3"], 2, "0 to 2"),
+    "unknown layer": (["clip.mp4", "--layer", "lats"], 2, "candidates: last"),
+    "wrong weights": (["clip.mp4", "--model", "mobilenet_v2", "--weights", "gap.weights.h5"], 1, "gap.weights.h5"),
+    "output exists": (["clip.mp4", "-o", "clip.gif"], 2, "--overwrite"),
+    "output is the input": (["clip.mp4", "-o", "clip.mp4", "--overwrite"], 2, "the input itself"),
+    "no output directory": (["clip.mp4", "-o", "nowhere/o.mp4"], 1, "nowhere"),
+    "unknown suffix": (["clip.mp4", "-o", "o.xyz"], 2, ".mp4"),
+    "video to a still": (["clip.mp4", "-o", "o.png"], 2, "--start"),
+    "alpha": (["clip.mp4", "--alpha", "1.5"], 2, "--alpha"),
+    "colormap": (["clip.mp4", "--colormap", "rainbows"], 2, "'rainbows'"),
+    "method": (["clip.mp4", "--method", "smoothgrad"], 2, "gradcam"),
+    "stride": (["clip.mp4", "--stride", "0"], 2, "--stride"),
+    "time": (["clip.mp4", "--start", "soon"], 2, "mm:ss"),
+    "end before start": (["clip.mp4", "--start", "1", "--end", "0.5"], 2, "--end"),
+    "start behind the end": (["clip.mp4", "--start", "90:00"], 1, "clip.mp4"),
+    "size": (["clip.mp4", "--input-size", "big"], 2, "--input-size"),
+    "not an image model": (["clip.mp4", "--model", "table.keras"], 2, "not a picture"),
+    "dense only": (["clip.mp4", "--model", "dense.keras"], 2, "no convolution"),
+    "scaling unknown": (["clip.mp4", "--model", "unscaled.keras"], 2, "--preprocess"),
+    "SavedModel": (["clip.mp4", "--model", "saved"], 1, "model.save('model.keras')"),
+    "Lambda": (["clip.mp4", "--model", "lambda.keras"], 1, "--unsafe-model"),
+    "too few labels": (["clip.mp4", "--labels", "two.txt"], 2, "2 labels"),
+    "predictions suffix": (["clip.mp4", "--predictions", "p.txt"], 2, ".csv or .jsonl"),
+    "unknown option": (["clip.mp4", "--colour", "jet"], 2, "--colour"),
+    "no source": ([], 2, "SOURCE"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(case, files, capfd, monkeypatch):
+    arguments, expected, message = BAD[case]
+    monkeypatch.chdir(files)
+    before = sorted(files.rglob("*"))
+    model = [] if "--model" in arguments else ["--model", "model.keras"]
+    code, stdout, stderr = vidcam(capfd, "run", *arguments, *model)
+    assert code == expected, stderr
+    assert stdout == ""
+    lines = [line for line in stderr.splitlines() if not line.startswith("model (")]
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("vidcam: ")
+    assert message in lines[0]
+    assert sorted(files.rglob("*")) == before
+
+
+def test_no_network_says_how_to_give_weights(files, capfd, monkeypatch, tmp_path):
+    from keras.src.applications import mobilenet_v2
+    from keras.src.backend import config
+
+    monkeypatch.setattr(mobilenet_v2, "BASE_WEIGHT_PATH", (tmp_path / "gone").as_uri() + "/")
+    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))
+    code, _, stderr = vidcam(capfd, "run", files / "clip.mp4", "-o", tmp_path / "o.mp4", "--model", "mobilenet_v2")
+    assert code == 1
+    assert "--weights PATH" in stderr
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_output_directory(files, tmp_path, capfd):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    code, _, stderr = vidcam(capfd, "run", files / "clip.mp4", "-o", locked / "o.mp4", "--model", files / "model.keras")
+    assert (code, stderr.count("\n")) == (1, 1)
+
+
+def test_an_output_that_cannot_be_created(files, capfd):
+    code, _, stderr = vidcam(capfd, "run", files / "clip.mp4", "-o", "/proc/o.mp4", "--model", files / "model.keras")
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert "/proc/o.mp4: cannot be written" in stderr
+
+
+def test_names_cannot_write_to_the_terminal(tmp_path, capfd):
+    code, _, stderr = vidcam(capfd, "run", tmp_path / "a\x1b[31m\nb.mp4")
+    assert code == 1
+    assert "\x1b" not in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_odd_names_work(files, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-dash.gif", "with blank.gif", 'it\'s "quoted".gif', "ümläut 猫.gif", "100%.gif", "line\nbreak.gif"):
+        (tmp_path / name).write_bytes((files / "clip.gif").read_bytes())
+        code, stdout, stderr = vidcam(capfd, "run", "--quiet", "--model", files / "model.keras", "--", name)
+        assert (code, stdout, stderr) == (0, "", "")
+        assert (tmp_path / f"{Path(name).stem}_cam.gif").is_file()
+
+
+def test_debug_shows_where(files):
+    ran = subprocess.run(
+        [sys.executable, "-m", "vidcam", "run", "none.mp4", "--debug"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" in ran.stderr
+    assert ran.returncode == 1
+
+
+def test_help_without_arguments_and_unknown_commands(capfd):
+    code, _, stderr = vidcam(capfd)
+    assert code == 2
+    assert "Usage: vidcam" in stderr
+    code, _, stderr = vidcam(capfd, "paint")
+    assert (code, stderr.count("\n")) == (2, 1)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory) -> Path:
+    """A clip that takes seconds, with a network for it."""
+    folder = tmp_path_factory.mktemp("long")
+    make_video(folder / "long.mp4", 4000, fps=25)
+    randomize(gap_cnn(size=96)).save(folder / "m.keras")
+    return folder
+
+
+def start_long_run(folder: Path, where: Path, *options: str) -> subprocess.Popen[str]:
+    """Starts a run in a process of its own and returns when its first pictures are written."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vidcam", "run", str(folder / "long.mp4"), "--model", str(folder / "m.keras"),
+         "-o", "out.mp4", "--crf", "0", *options],
+        cwd=where, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not any(p.stat().st_size > 30_000 for p in where.glob(".vidcam-*.part")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_playable_part(long_clip, tmp_path, number, code):
+    process = start_long_run(long_clip, tmp_path, "--predictions", "p.csv")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    frames = len(read_frames(tmp_path / "out.partial.mp4")[0])
+    assert 0 < frames < 4000
+    assert len((tmp_path / "p.partial.csv").read_text().splitlines()) == frames + 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.partial.mp4", "p.partial.csv"]
+    assert "Traceback" not in errors
+
+
+def test_no_partial_leaves_nothing(long_clip, tmp_path):
+    process = start_long_run(long_clip, tmp_path, "--no-partial")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].endswith("interrupted; nothing was written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kill_leaves_nothing_under_the_final_name_and_the_next_run_clears_up(long_clip, files, tmp_path, capfd):
+    process = start_long_run(long_clip, tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+    left = [p.name for p in tmp_path.iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(".vidcam-")
+    out = tmp_path / "out.mp4"
+    code, _, _ = vidcam(capfd, "run", files / "clip.mp4", "-o", out, "--model", files / "model.keras", "-q")
+    assert code == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_unreadable_frames_are_counted_and_strict_fails(files, tmp_path, capfd):
+    from tests.clips import clip_pictures
+
+    pictures = [Image.fromarray(p) for p in clip_pictures(6)]
+    for i, picture in enumerate(pictures):
+        picture.save(tmp_path / f"f{i}.png")
+    (tmp_path / "f3.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing of use")
+    arguments = ["run", tmp_path / "f%d.png", "--fps", "5", "--model", files / "model.keras"]
+    code, stdout, _ = vidcam(capfd, *arguments, "-o", tmp_path / "a.mp4")
+    assert code == 0
+    assert "5 of 6 frames, 1 unreadable" in stdout
+    code, _, stderr = vidcam(capfd, *arguments, "-o", tmp_path / "b.mp4", "--strict")
+    assert code == 1
+    assert stderr.splitlines()[-1].endswith("1 frames could not be read (--strict)")
+
+
+def test_a_second_signal_stops_at_once_and_leaves_nothing_half_written(long_clip, tmp_path):
+    process = start_long_run(long_clip, tmp_path)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left <= {"out.partial.mp4"}  # there where the first signal was through already
+    if left:
+        assert read_frames(tmp_path / "out.partial.mp4")[0]
+
+
+def test_a_pipe_as_source_is_refused_instead_of_waited_for(tmp_path, capfd):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    code, _, stderr = vidcam(capfd, "run", tmp_path / "pipe.mp4")
+    assert (code, stderr.count("\n")) == (1, 1)
+    assert "pipe.mp4: is no file" in stderr
+
+
+@pytest.mark.parametrize("closing", [">&-", "| true"])
+def test_a_closed_standard_output_is_one_line(files, tmp_path, closing):
+    out = tmp_path / "o.gif"
+    command = f'"$1" -m vidcam run "$2" -o "$3" --model "$4" {closing}; exit "${{PIPESTATUS[0]}}"'
+    ran = subprocess.run(
+        ["bash", "-c", command, "bash", sys.executable, files / "clip.gif", out, files / "model.keras"],
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert len(ran.stderr.splitlines()) == 2, ran.stderr  # the model, the error
+    assert "standard output" in ran.stderr
+    assert out.is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_standard_output_that_takes_nothing_is_one_line(files, tmp_path):
+    arguments = [sys.executable, "-m", "vidcam", "run", str(files / "clip.gif"), "-o", str(tmp_path / "o.gif"),
+                 "--model", str(files / "model.keras")]  # fmt: skip
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 2  # the model, the error
+    assert "standard output" in ran.stderr
+
+
+def test_a_picture_without_a_terminal_has_no_bar(files, tmp_path, capfd):
+    code, _, stderr = vidcam(
+        capfd, "run", files / "photo.jpg", "-o", tmp_path / "o.png", "--model", files / "binary.keras"
+    )
+    assert code == 0
+    assert stderr == "binary (class 0, class 1), Grad-CAM of last, fit squash\n"
+    assert np.asarray(Image.open(tmp_path / "o.png")).shape == (48, 64, 3)

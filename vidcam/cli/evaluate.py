@@ -1,0 +1,70 @@
+"""`vidcam evaluate`: how good a classifier is on folders of pictures, and where it looks when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidcam.cam import METHODS
+from vidcam.cli.maps import evaluate_maps
+from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments
+from vidcam.cli.steps import Steps
+from vidcam.errors import UsageError
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Measure a classifier on folders of pictures.")
+@click.argument("model", metavar="MODEL")
+@click.argument("data_dir", type=PATH)
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="Where the plots and tables go [MODEL_evaluation].")
+@loading_options
+@click.option(
+    "--maps",
+    metavar="METHOD[,METHOD]",
+    help=f"Measure maps instead ({', '.join(METHODS)}): on pictures, with a CSV of boxes or not, or on a clip.",
+)
+@click.option("--target", default="top", show_default=True, metavar="CLASS", help="With --maps: what they explain.")
+@click.option("--top-channels", type=click.IntRange(min=1), metavar="N", help="With --maps: see `vidcam run`.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --maps: so many pictures at most.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --maps: of what is random."
+)
+@common_options
+def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None, **options: Any) -> int:
+    """Evaluates MODEL on DATA_DIR: class/picture, or train/, val/ and test/ folders of that.
+
+    Prints loss, accuracy, calibration error and the classification report, and says whether the splits agree. DIR gets
+    them as JSON and text, the confusion matrix, the ROC, precision-recall and reliability plots, and sheets of pictures
+    with Grad-CAM: of every class, and the most confident mistakes.
+
+    With --maps it measures class activation methods, beside a random and a centred map: insertion and deletion (the
+    area under the class's probability), drop and increase of the probability, the rank correlation with the maps of
+    the model with permuted weights, and where boxes are given (a CSV with file, xmin, ymin, xmax, ymax) how often the
+    hottest point and how much of the heat is inside. On a clip: flicker, and how often the class changes.
+    """
+    from vidcam.report import require_libraries
+
+    require_libraries()
+    of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed")}
+    if maps is not None:
+        with Steps(quiet) as steps:
+            return evaluate_maps(data_dir, output, steps, model_arguments(options), maps=maps, **of_maps)
+    for name in of_maps:
+        check_unchosen([name], "an evaluation of the classifier; it goes with --maps")
+    from vidcam.models import load_model
+    from vidcam.training import evaluation
+    from vidcam.training.data import discover
+
+    folder = discover(data_dir, alone="test")
+    classifier = load_model(**model_arguments(options))
+    output = output or Path(f"{classifier.name}_evaluation")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: is a file; name a folder")
+    with Steps(quiet) as steps:
+        splits = evaluation.read(folder, classifier, steps.step)
+        found = evaluation.evaluate(classifier, splits, output, progress=steps.step)
+        steps.say(found.summary())
+    return 0

@@ -1,0 +1,86 @@
+"""`vidcam inspect`: what a classifier takes and gives, and which of its layers can be explained."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidcam.cli import printable
+from vidcam.cli.options import common_options, loading_options, model_arguments
+
+if TYPE_CHECKING:
+    from vidcam.cam.anatomy import Anatomy
+    from vidcam.models import Classifier
+
+PREPROCESSING = {
+    "none": "none: the model takes 0..255 and scales itself",
+    "unit": "unit: 0..1",
+    "tf": "tf: -1..1",
+    "torch": "torch: 0..1 less ImageNet's mean over its deviation",
+    "caffe": "caffe: BGR less ImageNet's mean",
+}
+FITS = {
+    "squash": "squash: both sides scaled freely",
+    "keep": "keep: the aspect kept, the short side at the input's, maps of any size",
+    "pad": "pad: the aspect kept, the rest black",
+    "crop": "crop: the centre",
+}
+ENDS = {"softmax": "softmax", "sigmoid": "sigmoid", "linear": "linear, read as logits"}
+SHOWN_CLASSES = 10
+
+
+@click.command(short_help="Show what a classifier is and which layers can be explained.")
+@click.argument("model", metavar="MODEL")
+@loading_options
+@common_options
+def inspect(quiet: bool, **options: Any) -> None:
+    """Shows what MODEL takes and gives, the layers that --layer names, and which one is explained.
+
+    \b
+    vidcam inspect cats_dogs
+    vidcam inspect my_model.keras --preprocess unit
+    """
+    from vidcam.cam.anatomy import dissect
+    from vidcam.models import load_model
+
+    classifier = load_model(**model_arguments(options))
+    anatomy = dissect(classifier)
+    lines = [*_facts(classifier, anatomy), *([] if quiet else ["", *_layers(anatomy)])]
+    click.echo("\n".join(printable(line) for line in lines))
+
+
+def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
+    width, height = c.input_size
+    labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
+    chosen = next(layer for layer in anatomy.layers if layer.path == anatomy.chosen)
+    trained = sum(math.prod(w.shape) for w in c.model.trainable_weights)
+    return [
+        f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
+        f"input       {width}x{height}, {'RGB' if c.channels == 3 else 'grey'}",
+        f"preprocess  {PREPROCESSING[c.preprocess]}",
+        f"fit         {FITS[c.fit]}",
+        f"classes     {len(c.labels)}: {labels}",
+        f"ends with   {ENDS[anatomy.end]}",
+        f"parameters  {c.model.count_params():,}, {trained:,} of them trainable",
+        f"methods     {', '.join(anatomy.methods)}",
+        f"explains    {chosen.path}, {_map(chosen.shape)}: {anatomy.reason}",
+    ]
+
+
+def _layers(anatomy: Anatomy) -> list[str]:
+    """Returns a table of the layers, the chosen one marked."""
+    path = max(len("layer"), *(len(layer.path) for layer in anatomy.layers))
+    kind = max(len("kind"), *(len(layer.kind) for layer in anatomy.layers))
+    rows = [f"  {'layer'.ljust(path)}  {'kind'.ljust(kind)}  map"]
+    for layer in anatomy.layers:
+        mark = "*" if layer.path == anatomy.chosen else " "
+        rows.append(f"{mark} {layer.path.ljust(path)}  {layer.kind.ljust(kind)}  {_map(layer.shape)}")
+    return rows
+
+
+def _map(shape: tuple[int, int, int]) -> str:
+    rows, columns, channels = shape
+    return f"{columns}x{rows}, {channels} channels"

@@ -1,0 +1,90 @@
+"""`vidcam live`: a camera, and what the network looks at, now."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidcam.cli import printable
+from vidcam.cli.options import (
+    Seconds,
+    Size,
+    common_options,
+    look_options,
+    model_arguments,
+    model_options,
+    target_options,
+)
+from vidcam.cli.progress import interruptible
+
+if TYPE_CHECKING:
+    from vidcam.live import LiveResult
+
+LOOK = ("colormap", "alpha", "opacity", "view", "caption", "colorbar", "normalize", "smooth")
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(short_help="Show what a classifier looks at through a camera, now.")
+@click.argument("source", required=False)
+@model_options
+@target_options
+@look_options
+@click.option("--camera-size", type=Size(), help="Picture size to ask a camera for.")
+@click.option("--camera-fps", type=POSITIVE, help="Frames a second to ask a camera for.")
+@click.option("--mirror", is_flag=True, help="Flip left and right, as a mirror does.")
+@click.option("--loop", is_flag=True, help="Play a video file again and again.")
+@click.option("--serve", metavar="[HOST:]PORT", help="Show the view to browsers; to this machine's, without HOST.")
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Record what is seen: .mp4, .mov or .mkv."
+)
+@click.option("--overwrite", is_flag=True, help="Let --record replace an existing file.")
+@click.option("--duration", type=Seconds(), help="End after this time: seconds or mm:ss.")
+@common_options
+def live(source: str | None, quiet: bool, **options: Any) -> int:
+    """Show what a classifier looks at, now.
+
+    SOURCE is a camera's index (the first that opens, where it is left out) or device, an rtsp or http address, or a
+    video file, played at its own pace.
+
+    \b
+    vidcam live
+    vidcam live 1 --mirror --model mobilenet_v2
+    vidcam live rtsp://camera/stream --serve 8000
+    vidcam live clip.mp4 --loop --record seen.mp4
+
+    \b
+    Keys: q or Esc quit, space pause, s snapshot, r record, m next method, c next colormap, + and - strength,
+    t lock the class, o overlay, v next view, h lists them.
+    """
+    from vidcam.live import live as run_live
+    from vidcam.models import load_model
+    from vidcam.pipeline.draw import Look
+
+    arguments = model_arguments(options)
+    # Which layer is explained may be several; a classifier has one.
+    options["layer"] = arguments.pop("layer")
+    look = Look(**{name: options.pop(name) for name in LOOK})
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(printable(text), err=True)
+
+    with interruptible() as stop:
+        result = run_live(source, model=partial(load_model, **arguments), look=look, say=say, cancelled=stop, **options)
+    if not quiet:
+        _summary(result)
+    return stop.exit_code if result.interrupted else 0
+
+
+def _summary(result: LiveResult) -> None:
+    for note in result.notes:
+        click.echo(printable(f"note: {note}"), err=True)
+    for file in result.files:
+        click.echo(printable(str(file)))
+    click.echo(
+        f"{result.frames} frames shown, {result.dropped} left out, {result.maps} maps in {result.seconds:.1f} s; "
+        f"{1000 * result.latency:.0f} ms from capture to screen"
+    )

@@ -1,0 +1,96 @@
+"""`vidcam evaluate --maps`: what class activation maps are worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vidcam.cli.progress import interruptible
+from vidcam.cli.steps import Steps
+from vidcam.errors import UsageError
+
+SHORT_CLIP = 3
+"""Frames below which nothing can be said about flicker."""
+
+
+def evaluate_maps(
+    data: Path,
+    output: Path | None,
+    steps: Steps,
+    model: dict[str, Any],
+    *,
+    maps: str,
+    limit: int | None,
+    **options: Any,
+) -> int:
+    """Measures methods, prints the table and writes it, the rows it is made of, and a plot.
+
+    Args:
+        data: a folder, a picture or a clip.
+        output: the folder to write into; None for MODEL_maps.
+        steps: progress and printing.
+        model: `load_model`'s arguments.
+        maps: the methods, by comma.
+        limit: so many pictures at most.
+        **options: `target`, `seed` and `top_channels`.
+
+    Returns:
+        The exit code: Ctrl-C ends it after a picture, and what was measured is written.
+    """
+    from vidcam.metrics.faithfulness import check_methods, measure_pictures, summarize
+    from vidcam.metrics.subjects import find_subjects
+    from vidcam.models import load_model
+    from vidcam.report import faithfulness as report
+
+    methods = check_methods(maps.split(","), options["top_channels"])
+    subjects = find_subjects(data, limit, options["seed"])
+    options["layer"] = model.pop("layer")
+    classifier = load_model(**model)
+    output = output or Path(f"{classifier.name}_maps")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: is a file; name a folder")
+    code = 0
+    if subjects.clip:
+        summary = _clip(data, classifier, methods, steps, options)
+        title = f"{data.name}, {classifier.name}"
+    else:
+        with interruptible() as stop:
+            rows = measure_pictures(
+                classifier,
+                subjects.pictures(),
+                methods,
+                count=len(subjects.files),
+                progress=lambda done, total: steps.step("maps", done, total),
+                cancelled=stop,
+                **options,
+            )
+        summary = summarize(rows)
+        done = sum(row["method"] == methods[0] for row in rows)
+        code = 0 if done == len(subjects.files) else stop.exit_code
+        title = f"{data.name}: {done} pictures, {classifier.name}"
+        steps.say(title)
+        output.mkdir(parents=True, exist_ok=True)
+        report.write_csv(rows, output / "pictures.csv")
+    output.mkdir(parents=True, exist_ok=True)
+    report.write_csv(summary, output / "maps.csv")
+    report.plot(summary, output / "maps.png", title)
+    (output / "maps.md").write_text(report.table(summary, markdown=True) + "\n", encoding="utf-8")
+    steps.say(report.table(summary))
+    return code
+
+
+def _clip(data: Path, classifier: Any, methods: Any, steps: Steps, options: dict[str, Any]) -> Any:
+    from vidcam.media import open_source
+    from vidcam.metrics.faithfulness import measure_clip
+
+    with open_source(data) as source:
+        expected = source.info.frames
+        if expected is not None and expected < SHORT_CLIP:
+            raise UsageError(f"{data}: flicker needs at least {SHORT_CLIP} frames")
+        return measure_clip(
+            classifier,
+            source,
+            methods,
+            progress=lambda done: steps.step("frames", done, expected or done),
+            **options,
+        )

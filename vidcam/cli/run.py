@@ -1,0 +1,129 @@
+"""`vidcam run`: one source to one overlay."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidcam.cli import printable, say
+from vidcam.cli.options import (
+    MODEL_CHOICES,
+    Seconds,
+    check_unchosen,
+    common_options,
+    look_options,
+    media_options,
+    model_arguments,
+    model_options,
+    target_options,
+)
+from vidcam.cli.progress import Bar, interruptible
+from vidcam.errors import Interrupted, VidcamError
+from vidcam.models.zoo import BUNDLED
+
+if TYPE_CHECKING:
+    from vidcam.cam import Explainer
+    from vidcam.pipeline import Result
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="OUT",
+    help="File (.mp4, .mov, .mkv, .gif, .webp, .png, .jpg) or directory; NAME_cam.EXT by default.",
+)
+@model_options
+@target_options
+@look_options
+@click.option("--start", type=Seconds(), help="Where to begin: seconds or mm:ss.")
+@click.option("--end", type=Seconds(), help="Where to stop.")
+@click.option("--stride", type=click.IntRange(min=1), default=1, show_default=True, help="Take every N-th frame.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Numbers of each frame: .csv or .jsonl."
+)
+@click.option("--maps", type=click.Path(path_type=Path), metavar="FILE", help="Raw maps and times: .npz.")
+@click.option(
+    "--from-maps",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the maps that --maps wrote of this source, without the model.",
+)
+@media_options
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@click.option("--no-partial", is_flag=True, help="Leave nothing when interrupted, instead of a shorter file.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if frames of the source could not be read.")
+@common_options
+def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool, **options: Any) -> int:
+    """Lay a classifier's Grad-CAM over a video, GIF or image.
+
+    \b
+    vidcam run clip.mp4
+    vidcam run clip.mp4 -o clip.gif --model mobilenet_v2 --target tabby
+    vidcam run photo.jpg --model my_model.keras --view side-by-side
+    vidcam run clip.mp4 --method gradcam,layercam,eigencam
+    """
+    from vidcam.models import load_model
+    from vidcam.pipeline import run as run_pipeline
+
+    partial_output, strict = not options.pop("no_partial"), options.pop("strict")
+    if from_maps is not None:
+        check_unchosen(MODEL_CHOICES, f"--from-maps {from_maps}: its maps are made")
+    arguments = model_arguments(options)
+    # Which layer is explained may be several; a classifier has one.
+    options["layer"] = arguments.pop("layer")
+    model = None if from_maps is not None else partial(load_model, **arguments)
+    with Bar("frames", quiet) as bar, interruptible() as stop:
+        try:
+            result = run_pipeline(
+                source,
+                output,
+                model=model,
+                track=from_maps,
+                progress=bar.update,
+                on_model=None if quiet else _say_model,
+                cancelled=stop,
+                partial_output=partial_output,
+                **options,
+            )
+        except (Interrupted, KeyboardInterrupt) as error:
+            say(str(error) or "interrupted")
+            return stop.exit_code
+    if not quiet:
+        _summary(result)
+    if result.interrupted:
+        return stop.exit_code
+    if strict and result.damaged:
+        say(f"{source}: {result.damaged} frames could not be read (--strict)")
+        return 1
+    return 0
+
+
+def _say_model(explainers: Sequence[Explainer]) -> None:
+    c = explainers[0].classifier
+    classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
+    methods = ", ".join(explainer.method.title for explainer in explainers)
+    more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
+    click.echo(printable(f"{c.name} ({classes}), {methods} of {explainers[0].layer}, fit {c.fit}{more}"), err=True)
+
+
+def _summary(result: Result) -> None:
+    if sys.stdout is None:
+        raise VidcamError(f"{result.path}: complete, but standard output is closed; --quiet needs none")
+    for note in result.notes:
+        click.echo(printable(f"note: {note}"), err=True)
+    width, height = result.size
+    seen = [f"{name} ({n})" for name, n in list(result.classes.items())[:4]]
+    more = f" and {len(result.classes) - 4} more" if len(result.classes) > 4 else ""
+    frames = f"{result.frames} frame{'s' if result.frames != 1 else ''}"
+    if result.damaged:
+        frames = f"{result.frames} of {result.frames + result.damaged} frames, {result.damaged} unreadable"
+    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {result.seconds:.1f} s; {', '.join(seen)}{more}"))
