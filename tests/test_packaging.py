@@ -1,0 +1,137 @@
+"""How the package hangs together: what imports what, what loads when, what is typed and lazy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vidcam
+
+PACKAGE = Path(vidcam.__file__).parent
+LEVELS = {
+    "cli": 4,
+    "pipeline": 3, "live": 3, "batch": 3, "training": 3,
+    "metrics": 2, "report": 2,
+    "media": 1, "models": 1, "cam": 1, "render": 1,
+}  # fmt: skip
+HEAVY = ("tensorflow", "keras", "cv2", "av", "imageio", "PIL", "matplotlib", "sklearn", "numpy.random")
+
+
+def imports() -> list[tuple[str, str, str]]:
+    """Returns (file, part it is in, part it imports) for every import of vidcam by vidcam."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        relative = path.relative_to(PACKAGE)
+        own = relative.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import"
+                names = [
+                    f"{node.module}.{alias.name}" if node.module == "vidcam" else node.module for alias in node.names
+                ]
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "vidcam" and len(parts) > 1:
+                    found.append((str(relative), own, parts[1]))
+    return found
+
+
+def test_packages_import_only_what_is_below_them():
+    found = imports()
+    assert len(found) > 50
+    wrong = [
+        f"{file} imports vidcam.{other}"
+        for file, own, other in found
+        if own != other
+        and other in LEVELS
+        and own in LEVELS
+        # The four at the bottom do not know one another; above, a job may build on its neighbour.
+        and (LEVELS[other] > LEVELS[own] or LEVELS[own] == LEVELS[other] == 1)
+    ]
+    wrong += [
+        f"{file} imports vidcam.{other}"
+        for file, own, other in found
+        if own in ("types", "errors", "_lazy", "_tensorflow") and other in LEVELS
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("tensorflow", {"models", "cam", "metrics", "training", "_tensorflow"}),
+        ("keras", {"models", "cam", "metrics", "training", "_tensorflow"}),
+        ("av", {"media"}),
+        ("imageio", {"media"}),
+        ("tqdm", {"cli"}),
+        ("click", {"cli"}),
+    ],
+)
+def test_libraries_stay_in_their_rooms(library, allowed):
+    for path in PACKAGE.rglob("*.py"):
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            if own not in allowed:
+                assert not any(name.split(".")[0] == library for name in names), f"{path} imports {library}"
+
+
+@pytest.mark.parametrize(
+    "code", ["import vidcam", "import sys; sys.argv = ['vidcam', '--help']; import vidcam.cli as c; c.main()"]
+)
+def test_import_and_help_load_nothing_heavy(code):
+    script = f"import atexit, sys\natexit.register(lambda: print(*sys.modules, file=sys.stderr))\n{code}"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(ran.stderr.split())
+    assert "vidcam" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_every_command_shows_its_help_without_loading_tensorflow():
+    from vidcam.cli import COMMANDS
+
+    for command in COMMANDS:
+        code = (
+            f"import sys; sys.argv = ['vidcam', '{command}', '--help']; import vidcam.cli as c\n"
+            "try: c.main()\nfinally: print(*sys.modules, file=sys.stderr)"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "Usage: vidcam" in ran.stdout
+        assert not set(ran.stderr.split()) & {"tensorflow", "av", "cv2"}
+
+
+def test_public_names_are_there_and_documented():
+    for name in vidcam.__all__:
+        value = getattr(vidcam, name)
+        assert isinstance(value, str) or value.__doc__, name
+    with pytest.raises(AttributeError, match="nothing"):
+        vidcam.nothing  # noqa: B018
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_readme_lists_every_method_and_command():
+    from vidcam.cam import METHODS
+    from vidcam.cli import COMMANDS
+
+    readme = (PACKAGE.parent / "README.md").read_text("utf-8")
+    for name, method in METHODS.items():
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+        assert row.endswith(f"| {method.paper} |")
+    for command in COMMANDS:
+        assert f"vidcam {command} " in readme
+
+
+def test_tensorflow_starts_without_chatter():
+    code = "import vidcam; vidcam.load_model; from vidcam._tensorflow import tf; tf.constant(1) + 1; print('done')"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "done\n"
+    assert ran.stderr == ""
