@@ -61,6 +61,7 @@ def run(
     batch_size: int = 8,
     predictions: str | Path | None = None,
     maps: str | Path | None = None,
+    keep_track: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
     on_model: Callable[[Sequence[Explainer]], None] | None = None,
@@ -97,6 +98,7 @@ def run(
         batch_size: frames computed at once.
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
         maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
+        keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
         overwrite: replace existing files.
         progress: called in this thread with the frames done and expected (None where the source does not know); what
             needs the whole clip first counts its frames once a pass.
@@ -154,7 +156,7 @@ def run(
             maps=OutputFile(Path(maps), overwrite) if maps else None,
         )
         stack.enter_context(outputs)
-        recorder = Recorder(shown.labels, shown.metas) if maps else None
+        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         drawn = stages.overlap(draw(explained, look, shown.labels, shown.grid, shown.tracks), AHEAD, "draw")
         seen = _write(drawn, outputs, shown.passes)
