@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
+from vidcam.media.target import Target
+from vidcam.report.html import link, write_page
+
+LOW = 0.4
+"""Mean probability of the explained target below which a clip is flagged."""
+LOW_OF_TWO = 0.7
+"""The same where the network knows two classes, of which one always has at least half."""
+FEW_SWITCHES = 3
+STEADY_SECONDS = 2.0
+"""A clip is flagged for more switches than these, and than one in so many seconds."""
+BORDER = 0.6
+"""Share of the heat in the outermost cells above which a clip is flagged; evenly spread heat has 0.3 to 0.5 there."""
+
+KINDS = (
+    (
+        "confidence",
+        "Low confidence",
+        f"the explained class has less than {100 * LOW:.0f} % on average, or less than {100 * LOW_OF_TWO:.0f} % "
+        "where the network knows two classes.",
+    ),
+    (
+        "switches",
+        "Many switches",
+        f"the explained class changes more than {FEW_SWITCHES} times, and more than once in {STEADY_SECONDS:g} "
+        "seconds.",
+    ),
+    (
+        "border",
+        "Heat at the border",
+        f"more than {100 * BORDER:.0f} % of the heat lies in the outermost cells of the map: the network may look at "
+        "the background, a watermark or a frame. Evenly spread heat has 30 to 50 % there.",
+    ),
+)
+"""What a clip can be flagged for: name, title, rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +88,25 @@ class Entry:
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
+def flags(entry: Entry) -> list[tuple[str, str]]:
+    """Says why somebody should look at a clip.
+
+    Args:
+        entry: a clip that is done.
+
+    Returns:
+        The kind (the first of `KINDS`) and the reason in a few words, for each.
+    """
+    found = []
+    if entry.confidence < (LOW_OF_TWO if _two_classes(entry) else LOW):
+        found.append(("confidence", f"unsure: {_percent(entry.confidence)} on average"))
+    if entry.switches > max(FEW_SWITCHES, entry.seconds / STEADY_SECONDS):
+        found.append(("switches", f"{entry.switches} switches in {entry.seconds:.1f} s"))
+    if entry.border > BORDER:
+        found.append(("border", f"{_percent(entry.border)} of the heat at the border"))
+    return found
+
+
 def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
     """Writes the page; it appears only when complete and replaces an older one.
 
@@ -61,4 +118,64 @@ def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
     Raises:
         VidcamError: the page cannot be written.
     """
-    raise NotImplementedError
+    data = {
+        "clips": [_record(entry) for entry in entries],
+        "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in KINDS],
+    }
+    target = Target(path, overwrite=True)
+    try:
+        write_page(target, "gallery", title, data)
+        target.commit()
+    finally:
+        target.discard()
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    """Returns an entry as the page's script takes it: links as URLs, probabilities of curves in thousandths."""
+    if entry.failed:
+        return {"source": entry.source, "failed": entry.failed}
+    return {
+        "source": entry.source,
+        "failed": "",
+        "output": link(entry.output),
+        "poster": link(entry.poster),
+        "kind": _kind(entry.output),
+        "frames": entry.frames,
+        "seconds": round(entry.seconds, 3),
+        "size": entry.size,
+        "target": entry.target,
+        "confidence": round(entry.confidence, 4),
+        "lowest": round(entry.lowest, 4),
+        "switches": entry.switches,
+        "border": round(entry.border, 4),
+        "spread": round(entry.spread, 4),
+        "flicker": round(entry.flicker, 4),
+        # Pairs, as a script's objects put names that look like numbers first.
+        "classes": list(entry.classes.items()),
+        "times": [round(t, 2) for t in entry.times],
+        "curves": [[name, [_thousandths(p) for p in curve]] for name, curve in entry.curves.items()],
+        "flags": flags(entry),
+    }
+
+
+def _kind(output: str) -> str:
+    """Tells how the browser shows an output: as a `video`, as an `animation` in an image, as a `still`."""
+    suffix = PurePosixPath(output).suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    return "still" if suffix in STILL_SUFFIXES else "animation"
+
+
+def _two_classes(entry: Entry) -> bool:
+    """Tells whether the network knows two classes only: their probabilities make 1 at any time."""
+    return len(entry.curves) == 2 and all(
+        abs(sum(pair) - 1) < 0.01 for pair in zip(*entry.curves.values(), strict=True)
+    )
+
+
+def _thousandths(probability: float) -> int | None:
+    return round(1000 * probability) if math.isfinite(probability) else None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
