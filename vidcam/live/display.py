@@ -20,6 +20,10 @@ from vidcam.types import Array
 
 INTERVAL = 1 / 30
 """Seconds between two pictures, at least."""
+PATIENCE = 0.6
+"""How much of the interval a picture may be late for a frame taken just now: a camera of 50 frames a second has one."""
+YOUNG = 0.004
+"""Seconds of age at which a frame is as good as new."""
 STALLED = 2.0
 """Seconds without a frame after which a live source counts as lost, whatever its driver says."""
 REFRESH = 0.25
@@ -143,6 +147,15 @@ class Display:
         """Waits for news, or so long."""
         with self._frames.wake:
             self._frames.wake.wait_for(self.news, timeout=seconds)
+
+    def wait_younger(self, due: float, seconds: float) -> None:
+        """Waits for a younger frame, or so long."""
+        with self._frames.wake:
+            self._frames.wake.wait_for(lambda: not self.waits(due), timeout=seconds)
+
+    def waits(self, due: float) -> bool:
+        """Tells whether a younger frame comes so soon that the picture due then had better wait for it."""
+        return self._frames.worth_waiting(self._clock(), due - YOUNG, PATIENCE * INTERVAL)
 
     def step(self) -> None:
         """Shows the newest there is."""

@@ -17,6 +17,10 @@ from vidcam.live.slot import Slot
 from vidcam.pipeline.scenes import Scenes
 from vidcam.types import Array, Explanation
 
+PATIENCE = 1 / 8
+"""How much of an explanation's time may be spent waiting for a frame taken just now, so that a map is never older than
+two explain intervals. A camera much faster than the explainer has one soon; for any other the wait would cost maps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -71,6 +75,7 @@ class Explaining:
         self._explainers: dict[str, Any] = {}
         self._scenes = Scenes()
         self._last: tuple[object, ...] = ()
+        self._ready, self._took = float("-inf"), 0.0
         self.busy = "loading the model"
         self.model = ""
         self.failure: BaseException | None = None
@@ -83,7 +88,7 @@ class Explaining:
             while not stop.is_set():
                 if not self.step():
                     with self._frames.wake:
-                        self._frames.wake.wait_for(lambda: stop.is_set() or self._due(), timeout=0.5)
+                        self._frames.wake.wait_for(lambda: stop.is_set() or self._due(), timeout=self._pause())
         except BaseException as error:
             self.failure = error
             with self._frames.wake:
@@ -104,7 +109,9 @@ class Explaining:
         fitted, placement = explainer.classifier.prepare(item.value)
         explanation = explainer.explain_inputs([fitted], placement, settings.target)
         labels = explainer.classifier.labels
-        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), self._clock() - began)
+        self._ready = self._clock()
+        self._took = self._ready - began
+        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), self._took)
         self._controls.seen(explanation.targets[0], labels)
         self.busy = ""
         self._maps.put(seen, item.time)
@@ -113,7 +120,18 @@ class Explaining:
     def _due(self) -> bool:
         settings = self._controls.settings
         number = self._frames.number
-        return number > 0 and (number, settings.method, settings.target) != self._last
+        if number == 0 or (number, settings.method, settings.target) == self._last:
+            return False
+        if (settings.method, settings.target) != self._last[1:]:
+            return True
+        return not self._waits()
+
+    def _waits(self) -> bool:
+        return self._frames.worth_waiting(self._clock(), self._ready, PATIENCE * self._took)
+
+    def _pause(self) -> float:
+        """Returns after how many seconds to look again, should no frame come."""
+        return max(0.001, PATIENCE * self._took) if self._waits() else 0.5
 
     def _explainer(self, method: str) -> Any:
         if method not in self._explainers:

@@ -235,6 +235,8 @@ class _Session:
                 return False
             if now < due:
                 time.sleep(min(due - now, PUMP))
+            elif self.display.waits(due):
+                self.display.wait_younger(due, PUMP / 4)
             elif self.display.news():
                 self.display.step()
                 due = max(due + INTERVAL, now)

@@ -36,11 +36,16 @@ class Slot(Generic[T]):
         self._item: Item[T] | None = None
         self._taken = 0
         self._dropped = 0
+        self._interval = float("inf")
 
     def put(self, value: T, time: float) -> None:
         """Replaces what is there."""
         with self.wake:
             number = self._item.number + 1 if self._item else 1
+            if self._item:
+                between = time - self._item.time
+                known = self._interval < float("inf")
+                self._interval = 0.8 * self._interval + 0.2 * between if known else between
             if number - 1 > self._taken:
                 self._dropped += 1
             self._item = Item(number, time, value)
@@ -56,6 +61,20 @@ class Slot(Generic[T]):
             if self._item:
                 self._taken = self._item.number
             return self._item
+
+    def worth_waiting(self, now: float, since: float, cost: float) -> bool:
+        """Tells whether to wait for the next thing instead of taking the one that is there.
+
+        Args:
+            now: seconds of `time.monotonic`.
+            since: what was taken then or later is young enough.
+            cost: the longest wait, in seconds, that is worth it.
+
+        Returns:
+            True while the thing there is older, things come often enough, and the next one is not overdue.
+        """
+        item = self._item
+        return item is not None and item.time < since and self._interval <= cost and now < item.time + 2 * self._interval
 
     @property
     def number(self) -> int:
