@@ -64,7 +64,7 @@ def main() -> None:
     maps = np.array([row[2] for row in meter.rows])
     fresh = np.array([row[3] for row in meter.rows])
     ages = {
-        "picture when shown": times - began - frames / 60,
+        "fresh picture when shown": (times - began - frames / 60)[fresh],
         "picture when replaced": times[1:] - began - frames[:-1] / 60,
         "map when shown": (times - began - maps / 60)[maps > 0],
     }
@@ -73,7 +73,7 @@ def main() -> None:
         print(f"between {name}: median {1000 * np.median(between):.0f} ms, most {1000 * between.max():.0f} ms")
     for name, age in ages.items():
         median, high, most = (1000 * float(v) for v in (np.median(age), np.percentile(age, 99), age.max()))
-        print(f"{name}: median {median:.0f} ms, 99 % {high:.0f} ms, most {most:.0f} ms")
+        print(f"{name}: median {median:.0f} ms, 99 % {high:.0f} ms, most {most:.0f} ms (picture {age.argmax()})")
     twice, back = int((np.diff(frames[fresh]) <= 0).sum()), int((np.diff(maps) < 0).sum())
     print(f"out of order or twice as new: {twice} frames, {back} maps")
     print(f"{int(fresh.sum())} of {live._frames.number} frames shown, {live._frames.dropped} left out")
