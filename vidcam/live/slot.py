@@ -74,7 +74,9 @@ class Slot(Generic[T]):
             True while the thing there is older, things come often enough, and the next one is not overdue.
         """
         item = self._item
-        return item is not None and item.time < since and self._interval <= cost and now < item.time + 2 * self._interval
+        return (
+            item is not None and item.time < since and self._interval <= cost and now < item.time + 2 * self._interval
+        )
 
     @property
     def number(self) -> int:

@@ -42,6 +42,11 @@ function curves(clip, width, height) {
 
 // ---- a card; its picture and chart come when it is near the window
 
+function nameOf(source) {
+  const cut = source.lastIndexOf("/") + 1;
+  return h("div", { class: "name", title: source }, h("span", { class: "folder soft" }, source.slice(0, cut)), h("span", { class: "file" }, source.slice(cut)));
+}
+
 function makeCard(clip) {
   const thumb = h("button", { type: "button", class: "thumb", "aria-label": `${clip.source}: ${clip.target}, ${percent(clip.confidence)}. Show more` });
   if (clip.frames > 1) thumb.append(h("span", { class: "length" }, clock(clip.seconds)));
@@ -50,7 +55,8 @@ function makeCard(clip) {
     h("div", { class: "told" },
       h("div", { class: `class ${colour(clip.target)}` }, h("span", { class: "swatch" }),
         h("span", { class: "label", title: clip.target }, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
-      h("div", { class: "name", title: clip.source }, clip.source),
+      s("svg", { class: "spark", viewBox: "0 0 100 34", preserveAspectRatio: "none", "aria-hidden": "true" }),
+      nameOf(clip.source),
       clip.flags.length ? h("ul", { class: "reasons", "aria-label": "Flagged" }, ...clip.flags.map(([, text]) => h("li", {}, text))) : null));
   card.clip = clip;
   near.observe(card);
@@ -63,8 +69,9 @@ const near = new IntersectionObserver((seen) => {
     near.unobserve(card);
     const { clip } = card;
     const poster = clip.poster || (clip.kind === "still" ? clip.output : "");
-    if (poster) card.querySelector(".thumb").prepend(h("img", { alt: "", decoding: "async", src: poster }));
-    card.querySelector(".name").before(s("svg", { class: "spark", viewBox: "0 0 100 34", preserveAspectRatio: "none", "aria-hidden": "true" }, curves(clip, 100, 34)));
+    const front = poster ? h("img", { alt: "", decoding: "async", src: poster }) : h("span", { class: "blank" }, clip.output ? "▶" : "");
+    card.querySelector(".thumb").prepend(front);
+    card.querySelector(".spark").append(curves(clip, 100, 34));
   }
 }, { rootMargin: "500px" });
 
