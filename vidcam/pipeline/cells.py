@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidcam.cam import Explainer, alternatives, find_method
@@ -75,6 +75,7 @@ def make_cells(
     batch_size: int,
     against: bool,
     top_channels: int | None,
+    make: Callable[..., Explainer] = Explainer,
 ) -> tuple[list[Cell], Grid]:
     """Builds what a grid needs: an explainer for each method, every target under each.
 
@@ -86,6 +87,7 @@ def make_cells(
         batch_size: frames computed at once.
         against: show what speaks against the target.
         top_channels: for Score-CAM.
+        make: makes an explainer.
 
     Returns:
         The cells in reading order, and their layout: methods by row and targets by column where there are several of
@@ -94,7 +96,7 @@ def make_cells(
     targets = alternatives(target, classifier.labels)
     cells, titles = [], []
     for name in methods:
-        explainer = Explainer(
+        explainer = make(
             classifier,
             name,
             layer,

@@ -62,6 +62,7 @@ def run(
     predictions: str | Path | None = None,
     maps: str | Path | None = None,
     keep_track: bool = False,
+    make_explainer: Callable[..., Explainer] = Explainer,
     overwrite: bool = False,
     progress: Progress | None = None,
     on_model: Callable[[Sequence[Explainer]], None] | None = None,
@@ -99,6 +100,7 @@ def run(
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
         maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
         keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
+        make_explainer: makes the explainers; one that keeps them lets runs of one model share their graphs.
         overwrite: replace existing files.
         progress: called in this thread with the frames done and expected (None where the source does not know); what
             needs the whole clip first counts its frames once a pass.
@@ -120,8 +122,10 @@ def run(
     began = clock.monotonic()
     look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
     look.check()
-    ask = Ask(target, split_methods(method, against, top_channels), layer, against, top_channels, batch_size)
-    if track is not None and (model is not None or ask != Ask(batch_size=batch_size)):
+    ask = Ask(
+        target, split_methods(method, against, top_channels), layer, against, top_channels, batch_size, make_explainer
+    )
+    if track is not None and (model is not None or ask != Ask(batch_size=batch_size, make=make_explainer)):
         raise UsageError(
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
         )

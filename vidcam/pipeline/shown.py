@@ -30,6 +30,7 @@ class Ask:
     against: bool = False
     top_channels: int | None = None
     batch_size: int = 8
+    make: Callable[..., Explainer] = Explainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def from_model(
         batch_size=ask.batch_size,
         against=ask.against,
         top_channels=ask.top_channels,
+        make=ask.make,
     )
     if on_model is not None:
         on_model(list(dict.fromkeys(cell.explainer for cell in cells)))
