@@ -20,7 +20,7 @@ FEW_SWITCHES = 3
 STEADY_SECONDS = 2.0
 """A clip is flagged for more switches than these, and than one in so many seconds."""
 BORDER = 0.6
-"""Share of the heat in the outermost cells above which a clip is flagged; evenly spread heat has 0.3 to 0.5 there."""
+"""Share of the heat in the outer tenth on every side above which a clip is flagged; evenly spread heat has 0.36 there."""
 
 KINDS = (
     (
@@ -38,8 +38,8 @@ KINDS = (
     (
         "border",
         "Heat at the border",
-        f"more than {100 * BORDER:.0f} % of the heat lies in the outermost cells of the map: the network may look at "
-        "the background, a watermark or a frame. Evenly spread heat has 30 to 50 % there.",
+        f"more than {100 * BORDER:.0f} % of the heat lies in the outer tenth on any side: the network may look at "
+        "the background, a watermark or a frame. Evenly spread heat has 36 % there.",
     ),
 )
 """What a clip can be flagged for: name, title, rule."""
@@ -61,8 +61,8 @@ class Entry:
         confidence: mean probability of the explained target, 0 to 1.
         lowest: its least probability, 0 to 1.
         switches: how often the explained target changes.
-        border: share of the heat in the outermost cells, 0 to 1.
-        spread: share of the picture that holds most of the heat, 0 to 1.
+        border: see `vidcam.metrics.extent.border_share`.
+        spread: see `vidcam.metrics.extent.spread`.
         flicker: see `vidcam.metrics.flicker.flicker`.
         classes: the explained targets and the number of frames of each, most frequent first.
         times: seconds from the start, thinned to 60 points at most.
