@@ -12,6 +12,7 @@ import click
 from vidcam.cam import METHODS
 from vidcam.errors import UsageError
 from vidcam.media import PRESETS
+from vidcam.media.cut import parse_time
 from vidcam.models.zoo import DEFAULT_MODEL, names
 from vidcam.types import FITS
 
@@ -46,14 +47,10 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        parts = str(value).split(":")
         try:
-            numbers = [float(part) for part in parts]
-        except ValueError:
-            numbers = []
-        if not 1 <= len(numbers) <= 3 or min(numbers) < 0 or any(n >= 60 for n in numbers[1:]):
-            self.fail(f"{value!r} is no time; give seconds such as 12.5, or mm:ss", param, ctx)
-        return float(sum(n * 60**i for i, n in enumerate(reversed(numbers))))
+            return parse_time(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Color(click.ParamType):  # type: ignore[type-arg]

@@ -37,6 +37,29 @@ def exact(seconds: Seconds) -> Fraction:
     return Fraction(seconds).limit_denominator(1_000_000)
 
 
+def parse_time(text: str) -> float:
+    """Reads a time as people write it.
+
+    Args:
+        text: seconds, `mm:ss` or `hh:mm:ss`, with decimals.
+
+    Returns:
+        Seconds, 0 or more.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    # Written so that NaN is refused, too.
+    if not (1 <= len(numbers) <= 3 and all(0 <= n < math.inf for n in numbers) and all(n < 60 for n in numbers[1:])):
+        raise UsageError(f"{text!r} is no time; give seconds such as 12.5, or mm:ss")
+    return float(sum(n * 60**i for i, n in enumerate(reversed(numbers))))
+
+
 @dataclass(frozen=True)
 class Cut:
     """The frames with start <= time < end, of these every stride-th.

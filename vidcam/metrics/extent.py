@@ -20,8 +20,8 @@ def border_share(heat: Array, placement: Placement) -> float:
     """Measures how much of the heat lies at the border: in the outer tenth of the picture on any of its four sides.
 
     The share is taken map by map, and the mean over the maps with heat is returned; a dim frame counts as much as a
-    bright one. Evenly spread heat has `EVEN`, 0.36. Networks that look at a watermark, a frame or their own zero padding
-    have more.
+    bright one. Evenly spread heat has `EVEN`, 0.36; networks that look at a watermark or at their own zero padding have
+    more.
 
     Args:
         heat: (N, h, w), 0 or more; maps that are not finite count as none.
@@ -40,9 +40,9 @@ def border_share(heat: Array, placement: Placement) -> float:
 def spread(heat: Array, placement: Placement) -> float:
     """Measures over how much of the picture the heat spreads.
 
-    With heat h on cells of area a: (sum of a h)^2 / (sum of a times sum of a h^2), the participation ratio. It is the share
-    of the picture that the same heat would cover if it were even there: 1 for even heat, k / n for even heat on k of n
-    cells. Taken map by map; the mean over the maps with heat is returned.
+    With heat h on cells of area a: (sum of a h)^2 / (sum of a times sum of a h^2), the participation ratio. It is the
+    share of the picture that the same heat would cover if it were even there: 1 for even heat, k / n for even heat on
+    k of n cells. Taken map by map; the mean over the maps with heat is returned.
 
     Args:
         heat: (N, h, w), 0 or more; maps that are not finite count as none.

@@ -20,7 +20,7 @@ FEW_SWITCHES = 3
 STEADY_SECONDS = 2.0
 """A clip is flagged for more switches than these, and than one in so many seconds."""
 BORDER = 0.6
-"""Share of the heat in the outer tenth on every side above which a clip is flagged; evenly spread heat has 0.36 there."""
+"""Share of the heat in the outer tenth on any side above which a clip is flagged; evenly spread heat has 0.36."""
 
 KINDS = (
     (
