@@ -33,12 +33,16 @@ class Bar:
             self._bar = tqdm(total=total, unit=f" {self._unit}", dynamic_ncols=True, leave=False)
         self._bar.update(done - self._bar.n)
 
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
 
 
 class Stop:

@@ -22,6 +22,7 @@ from vidcam.cli.options import (
     model_options,
     target_options,
 )
+from vidcam.cli.page import write_report
 from vidcam.cli.progress import Bar, interruptible
 from vidcam.errors import Interrupted, VidcamError
 from vidcam.models.zoo import BUNDLED
@@ -57,12 +58,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Draw the maps that --maps wrote of this source, without the model.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A page with original and overlay in step and the classes over time, all inside: .html.",
+)
 @media_options
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--no-partial", is_flag=True, help="Leave nothing when interrupted, instead of a shorter file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of the source could not be read.")
 @common_options
-def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool, **options: Any) -> int:
+def run(
+    source: Path, output: str | None, from_maps: Path | None, report: Path | None, *, quiet: bool, **options: Any
+) -> int:
     """Lay a classifier's Grad-CAM over a video, GIF or image.
 
     \b
@@ -81,6 +90,11 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     # Which layer is explained may be several; a classifier has one.
     options["layer"] = arguments.pop("layer")
     model = None if from_maps is not None else partial(load_model, **arguments)
+    if report is not None:
+        from vidcam.report.clip import check_clip_page
+
+        check_clip_page(report, options["overwrite"])
+    notes: tuple[str, ...] = ()
     with Bar("frames", quiet) as bar, interruptible() as stop:
         try:
             result = run_pipeline(
@@ -92,13 +106,19 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
                 on_model=None if quiet else _say_model,
                 cancelled=stop,
                 partial_output=partial_output,
+                keep_track=report is not None,
                 **options,
             )
+            if report is not None:
+                bar.close()
+                notes = write_report(
+                    report, source, result, options, from_maps=from_maps is not None, quiet=quiet, cancelled=stop
+                )
         except (Interrupted, KeyboardInterrupt) as error:
             say(str(error) or "interrupted")
             return stop.exit_code
     if not quiet:
-        _summary(result)
+        _summary(result, notes)
     if result.interrupted:
         return stop.exit_code
     if strict and result.damaged:
@@ -115,10 +135,10 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     click.echo(printable(f"{c.name} ({classes}), {methods} of {explainers[0].layer}, fit {c.fit}{more}"), err=True)
 
 
-def _summary(result: Result) -> None:
+def _summary(result: Result, notes: Sequence[str]) -> None:
     if sys.stdout is None:
         raise VidcamError(f"{result.path}: complete, but standard output is closed; --quiet needs none")
-    for note in result.notes:
+    for note in (*result.notes, *notes):
         click.echo(printable(f"note: {note}"), err=True)
     width, height = result.size
     seen = [f"{name} ({n})" for name, n in list(result.classes.items())[:4]]

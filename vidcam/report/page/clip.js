@@ -1,0 +1,296 @@
+const data = JSON.parse(byId("data").textContent);
+const times = data.times;
+const count = times.length;
+const usual = count > 1 ? (times.at(-1) - times[0]) / (count - 1) : 0;
+const middle = (i) => (i + 1 < count ? (times[i] + times[i + 1]) / 2 : times[i] + Math.min(usual, 0.1) / 4);
+const colours = new Map(data.curves.map(([name], i) => [name, `k${i}`]));
+const colour = (name) => colours.get(name) ?? "k7";
+
+function frameAt(time) {
+  let [low, high] = [0, count - 1];
+  while (low < high) {
+    const i = Math.ceil((low + high) / 2);
+    if (times[i] <= time + 1e-4) low = i;
+    else high = i - 1;
+  }
+  return low;
+}
+
+// Which target each frame explains, from runs of equal ones.
+const explained = data.explained.flatMap(([name, length]) => Array(length).fill(name));
+
+// ---- the embedded files
+
+function embedded(id) {
+  const script = byId(`${id}-data`);
+  const text = script.textContent;
+  script.remove();
+  const comma = text.indexOf(",");
+  const parts = [];
+  const step = 4 * 2 ** 18;
+  for (let at = comma + 1; at < text.length; at += step) {
+    parts.push(Uint8Array.from(atob(text.slice(at, at + step)), (c) => c.charCodeAt(0)));
+  }
+  // A blob can be sought in by every browser; a video's data URI cannot.
+  return URL.createObjectURL(new Blob(parts, { type: text.slice(5, text.indexOf(";")) }));
+}
+
+// ---- probabilities
+
+const legend = byId("legend");
+const values = data.curves.map(([name]) => {
+  const value = h("span", { class: "number" });
+  const item = h("li", { class: colour(name) }, h("span", { class: "swatch" }), h("span", { class: "name" }, name), value);
+  legend.append(item);
+  return { name, value, item };
+});
+
+function tell(i) {
+  data.curves.forEach(([, curve], k) => {
+    values[k].value.textContent = percent(curve[i] === null ? null : curve[i] / 10000);
+    values[k].item.classList.toggle("explained", values[k].name === explained[i]);
+  });
+}
+
+const WIDTH = 1000;
+const x = (i) => (count > 1 ? (WIDTH * (times[i] - times[0])) / (times.at(-1) - times[0]) : WIDTH / 2);
+const highest = Math.max(...data.curves.map(([, curve]) => curve.reduce((a, b) => Math.max(a, b), 0))) / 10000;
+const ceiling = [0.1, 0.25, 0.5].find((c) => highest <= c) ?? 1;
+
+/** A curve's points; of many in one column only the least and the greatest, which look the same. */
+function thinned(curve) {
+  const per = Math.max(1, Math.floor(count / WIDTH));
+  const kept = [];
+  for (let begin = 0; begin < count; begin += per) {
+    let [least, most] = [begin, begin];
+    for (let i = begin; i < Math.min(count, begin + per); i += 1) {
+      if (curve[i] < curve[least]) least = i;
+      if (curve[i] > curve[most]) most = i;
+    }
+    kept.push(...new Set([Math.min(least, most), Math.max(least, most)]));
+  }
+  return kept.filter((i) => curve[i] !== null);
+}
+
+function drawChart() {
+  const chart = byId("chart");
+  chart.setAttribute("aria-label", `Probabilities over time: ${data.curves.map(([name]) => name).join(", ")}`);
+  for (const y of [0, 50, 100]) chart.append(s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
+  for (const i of data.cuts) chart.append(s("line", { class: "cut", x1: x(i), x2: x(i), y1: 0, y2: 100 }, s("title", {}, "A scene begins")));
+  for (const [name, curve] of [...data.curves].reverse()) {
+    const line = thinned(curve).map((i) => `${x(i).toFixed(1)},${(100 - curve[i] / 100 / ceiling).toFixed(2)}`).join("L");
+    if (line) chart.append(s("path", { class: `curve ${colour(name)}`, d: `M${line}` }));
+  }
+  if (data.explained.length > 1) {
+    let begin = 0;
+    for (const [name, length] of data.explained) {
+      const end = begin + length;
+      const right = end < count ? x(end) : WIDTH;
+      chart.append(s("rect", { class: `band ${colour(name)}`, x: x(begin), y: 103, width: Math.max(0, right - x(begin)), height: 5 }, s("title", {}, `explained: ${name}`)));
+      begin = end;
+    }
+    chart.style.marginBottom = "14px";
+  }
+  const cursor = s("line", { class: "cursor", y1: -2, y2: 108 });
+  chart.append(cursor);
+  byId("ceiling").textContent = percent(ceiling);
+  byId("first").textContent = clock(times[0]);
+  byId("last").textContent = clock(times.at(-1));
+  byId("plot").hidden = false;
+  return cursor;
+}
+
+// ---- a picture
+
+function showStill() {
+  for (const [side, id] of [["left", "original"], ["right", "overlay"]]) {
+    byId(side).append(h("img", { id, src: embedded(id), alt: id === "original" ? "The original" : "The original with heat where the classifier looks" }));
+  }
+  legend.classList.add("bars");
+  byId("controls").classList.add("still");
+  tell(0);
+  values.forEach(({ item }, k) => {
+    const bar = h("span", { class: "bar" });
+    bar.style.setProperty("--share", `${data.curves[k][1][0] / 100}%`);
+    item.append(bar);
+  });
+}
+
+// ---- a clip: the overlay's clock leads, the original follows
+
+function showClip() {
+  const cursor = drawChart();
+  const [original, overlay] = [["left", "original"], ["right", "overlay"]].map(([side, id]) => {
+    const video = h("video", { id, playsinline: true, preload: "auto", tabindex: "-1", "aria-label": id === "original" ? "The original" : "The original with heat where the classifier looks" });
+    video.muted = true;
+    video.src = embedded(id);
+    byId(side).append(video);
+    return video;
+  });
+  const start = { original: data.starts.original, overlay: data.starts.overlay };
+  const now = () => overlay.currentTime - start.overlay;
+  const icon = byId("play").querySelector("path");
+  const shapes = { play: icon.getAttribute("d"), pause: "M6 5h4v14H6zM14 5h4v14h-4z" };
+  let playing = false;
+  let current = -1;
+
+  function draw(i) {
+    if (i === current) return;
+    current = i;
+    cursor.setAttribute("x1", x(i));
+    cursor.setAttribute("x2", x(i));
+    byId("scrub").value = i;
+    byId("scrub").setAttribute("aria-valuetext", `frame ${i + 1} of ${count}, ${clock(times[i])}`);
+    byId("where").textContent = `${clock(times[i])} · ${i + 1} / ${count}`;
+    tell(i);
+  }
+
+  // A video seeks to one place at a time; of many that are asked for meanwhile, the last counts.
+  for (const video of [original, overlay]) {
+    video.seekTo = (time) => {
+      video.wanted = Math.max(0, time);
+      if (!video.seeking) video.currentTime = video.wanted;
+    };
+    video.addEventListener("seeked", () => {
+      if (video.wanted !== undefined && Math.abs(video.currentTime - video.wanted) > 1e-3) video.currentTime = video.wanted;
+    });
+  }
+
+  function go(i) {
+    const at = clamp(i, 0, count - 1);
+    original.seekTo(start.original + middle(at));
+    overlay.seekTo(start.overlay + middle(at));
+    draw(at);
+  }
+
+  const settled = (video) => new Promise((resolve) => {
+    const look = () => (video.seeking || video.readyState < 2 ? setTimeout(look, 15) : resolve());
+    look();
+  });
+
+  async function resume() {
+    await Promise.all([settled(original), settled(overlay)]);
+    if (!playing) return;
+    original.wanted = overlay.wanted = undefined;
+    overlay.playbackRate = original.playbackRate = Number(byId("speed").value);
+    await Promise.all([original, overlay].map((video) => video.play().catch(() => {})));
+    requestAnimationFrame(follow);
+  }
+
+  let held = 0;
+  function follow(stamp) {
+    if (!playing || overlay.paused) return;
+    const time = now();
+    draw(frameAt(time));
+    const ahead = original.currentTime - start.original - time;
+    const rate = Number(byId("speed").value);
+    if (Math.abs(ahead) > 0.25 && stamp > held && !original.ended) {
+      original.currentTime = start.original + time;
+      held = stamp + 500;
+    }
+    const wanted = Math.abs(ahead) > 0.008 ? rate * clamp(1 - 2 * ahead, 0.75, 1.25) : rate;
+    if (Math.abs(original.playbackRate - wanted) > 0.005) original.playbackRate = wanted;
+    // A run that was stopped early ends before its source does.
+    if (original.paused && !original.ended) original.play().catch(() => {});
+    requestAnimationFrame(follow);
+  }
+
+  function set(on) {
+    playing = on;
+    byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
+    icon.setAttribute("d", on ? shapes.pause : shapes.play);
+    if (on) {
+      if (current === count - 1) go(0);
+      resume();
+    } else {
+      original.pause();
+      overlay.pause();
+      go(frameAt(now()));
+    }
+  }
+
+  overlay.addEventListener("ended", () => {
+    if (!playing) return;
+    original.pause();
+    go(0);
+    resume();
+  });
+
+  function jump(i) {
+    if (playing) set(false);
+    go(i);
+  }
+
+  byId("play").addEventListener("click", () => set(!playing));
+  byId("back").addEventListener("click", () => jump(current - 1));
+  byId("on").addEventListener("click", () => jump(current + 1));
+  byId("scrub").max = count - 1;
+  byId("scrub").addEventListener("input", (event) => jump(Number(event.target.value)));
+  byId("speed").addEventListener("change", (event) => { overlay.playbackRate = Number(event.target.value); });
+  byId("sound").hidden = !data.sound;
+  byId("sound").addEventListener("click", (event) => {
+    overlay.muted = !overlay.muted;
+    event.currentTarget.setAttribute("aria-pressed", String(!overlay.muted));
+  });
+
+  const chart = byId("chart");
+  const pointed = (event) => {
+    const { left, width } = chart.getBoundingClientRect();
+    jump(frameAt(times[0] + clamp((event.clientX - left) / width, 0, 1) * (times.at(-1) - times[0]) + usual / 2));
+  };
+  chart.addEventListener("pointerdown", (event) => {
+    chart.setPointerCapture(event.pointerId);
+    pointed(event);
+  });
+  chart.addEventListener("pointermove", (event) => {
+    if (chart.hasPointerCapture(event.pointerId)) pointed(event);
+  });
+
+  const KEYS = {
+    " ": () => set(!playing),
+    ArrowLeft: (second) => jump(second ? frameAt(times[current] - 1) : current - 1),
+    ArrowRight: (second) => jump(second ? frameAt(times[current] + 1) : current + 1),
+    Home: () => jump(0),
+    End: () => jump(count - 1),
+  };
+  document.addEventListener("keydown", (event) => {
+    const busy = event.target.closest("select, summary, a, #divider") || (event.key === " " && event.target.closest("button"));
+    if (busy || event.altKey || event.ctrlKey || event.metaKey || !KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key](event.shiftKey);
+  });
+
+  byId("controls").hidden = false;
+  byId("keys").hidden = false;
+  go(0);
+}
+
+// ---- original and overlay on one place, a line between them
+
+function offerWipe() {
+  const [a, b] = [data.sizes.original, data.sizes.overlay].map(([width, height]) => width / height);
+  if (Math.abs(a / b - 1) > 0.02) return;
+  const [stage, button, divider] = ["stage", "wipe", "divider"].map(byId);
+  button.hidden = false;
+  byId("controls").hidden = false;
+  button.addEventListener("click", () => {
+    const on = stage.classList.toggle("wipe");
+    button.setAttribute("aria-pressed", String(on));
+    divider.hidden = !on;
+  });
+  const cut = () => stage.style.setProperty("--cut", `${divider.value}%`);
+  divider.addEventListener("input", cut);
+  stage.addEventListener("pointermove", (event) => {
+    const { left, width } = stage.getBoundingClientRect();
+    divider.value = clamp((100 * (event.clientX - left)) / width, 0, 100);
+    cut();
+  });
+}
+
+byId("about").textContent = data.about;
+byId("stage").classList.toggle("broad", data.sizes.overlay[0] > data.sizes.overlay[1]);
+byId("figures").append(...data.figures.map(([name, value]) => figure(name, value)));
+byId("how").querySelector("dl").append(...data.how.map(([name, value]) => figure(name, value)));
+if (data.still) showStill();
+else showClip();
+offerWipe();
