@@ -18,7 +18,7 @@ import click
 from vidcam import __version__
 from vidcam.errors import UsageError, VidcamError
 
-COMMANDS = ("run", "live", "train", "evaluate", "inspect")
+COMMANDS = ("run", "live", "batch", "train", "evaluate", "inspect")
 INTERRUPTED = 130
 
 

@@ -1,0 +1,13 @@
+"""Many clips: planned, worked on by processes of this machine or of a cluster, recorded so that a run can go on."""
+
+from typing import TYPE_CHECKING
+
+from vidcam._lazy import lazy
+
+if TYPE_CHECKING:
+    from vidcam.batch.main import Batch as Batch
+    from vidcam.batch.main import run_batch as run_batch
+
+_EXPORTS = {"Batch": "vidcam.batch.main", "run_batch": "vidcam.batch.main"}
+__all__ = list(_EXPORTS)
+__getattr__ = lazy(__name__, _EXPORTS)

@@ -1,0 +1,157 @@
+"""Workers on a Ray cluster: actors that hold a model each. Lost processes and nodes are Ray's to replace.
+
+The output folder is on storage that all nodes share; an output's rename makes it count, whichever node does it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from vidcam.batch.crew import Died
+from vidcam.batch.plan import Job, Settings
+from vidcam.batch.records import Record
+from vidcam.batch.resources import limit_threads
+from vidcam.errors import UsageError, VidcamError
+
+RETRIES = 2
+"""How often Ray has a file worked on again whose actor or node is lost."""
+
+
+class Post:
+    """What runs in an actor's process."""
+
+    def __init__(self, settings: Settings) -> None:
+        limit_threads(1)
+        self._settings = settings
+        self._bench: Any = None
+        self._frames: tuple[int, int | None] = (0, None)
+        self._stopped = False
+
+    def process(self, job: Job) -> Record:
+        """Works on a file; see `vidcam.batch.work.Bench.process`."""
+        from vidcam.batch.work import Bench
+
+        if self._bench is None:
+            self._bench = Bench(self._settings)
+        self._frames = (0, None)
+        record: Record = self._bench.process(job, self._progress, lambda: self._stopped)
+        return record
+
+    def frames(self) -> tuple[int, int | None]:
+        """Returns how far the file is, while it is being worked on."""
+        return self._frames
+
+    def stop(self) -> None:
+        """Ends the file at its next frame."""
+        self._stopped = True
+
+    def _progress(self, done: int, total: int | None) -> None:
+        self._frames = (done, total)
+
+
+class ClusterWorker:
+    """An actor that works on one file after the other.
+
+    Args:
+        make: makes the actor's handle.
+    """
+
+    tries = 1
+    """Ray has tried again by itself before a death is heard of."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._actor = make()
+        self._asked: Any = None
+        self._frames: tuple[int, int | None] = (0, None)
+
+    def submit(self, job: Job) -> Future[Record]:
+        """Has a file worked on; the one before is done."""
+        self._frames, self._asked = (0, None), None
+        future: Future[Record] = self._actor.process.remote(job).future()
+        return future
+
+    def frames(self) -> tuple[int, int | None]:
+        """Returns the frames of the file that are done, and expected, as last heard."""
+        import ray
+
+        if self._asked is not None and ray.wait([self._asked], timeout=0)[0]:
+            try:
+                self._frames = ray.get(self._asked)
+            except ray.exceptions.RayError:  # it is being replaced
+                self._frames = (0, None)
+            self._asked = None
+        if self._asked is None:
+            self._asked = self._actor.frames.options(max_task_retries=0).remote()
+        return self._frames
+
+    def result(self, future: Future[Record]) -> Record:
+        """Returns what came of a file whose future is done.
+
+        Raises:
+            Died: actors were lost over it again and again.
+        """
+        import ray
+
+        try:
+            return future.result()
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayError as error:
+            line = next(iter(str(error).splitlines()), "")
+            raise Died(f"was lost ({type(error).__name__}: {line})") from None
+
+    def renew(self) -> None:
+        """Takes a new actor."""
+        self.close()
+        self._actor = self._make()
+
+    def stop(self) -> None:
+        """Asks the actor to end its file at the next frame."""
+        self._actor.stop.remote()
+
+    def close(self) -> None:
+        """Ends the actor, and makes room for one that waits for a node."""
+        import ray
+
+        ray.kill(self._actor)
+
+
+def hire(settings: Settings, jobs: int, workers: int | None, address: str | None) -> Sequence[ClusterWorker]:
+    """Connects to a cluster and makes its actors.
+
+    Args:
+        settings: what the files have in common.
+        jobs: how many files there are.
+        workers: how many actors; None for as many as the cluster has cores.
+        address: of the cluster; None for the one that is found, or else a new one on this machine.
+
+    Returns:
+        The workers, each on a core.
+
+    Raises:
+        UsageError: Ray is not installed.
+        VidcamError: there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--ray needs Ray; install it with `pip install 'vidcam[ray]'`") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            line = next(iter(str(error).splitlines()), type(error).__name__)
+            raise VidcamError(f"--ray {address or ''}: no cluster can be reached ({line})") from None
+    have = int(ray.cluster_resources().get("CPU", 1))
+    count = max(1, min(jobs, have if workers is None else workers))
+    actor = ray.remote(Post).options(
+        num_cpus=1, max_restarts=-1, max_task_retries=RETRIES, max_concurrency=2, runtime_env={}
+    )
+    return [ClusterWorker(lambda: actor.remote(settings)) for _ in range(count)]

@@ -1,0 +1,90 @@
+"""What makes an output what it is, as values to compare: the content of files, the model, the options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidcam.errors import VidcamError
+from vidcam.models.zoo import BUNDLED
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file at a moment.
+
+    Attributes:
+        size: bytes.
+        modified: when its content was last written, nanoseconds.
+        changed: when anything about it was last changed, nanoseconds.
+        sha256: of its content, hexadecimal.
+    """
+
+    size: int
+    modified: int
+    changed: int
+    sha256: str
+
+    def untouched(self, path: Path) -> bool:
+        """Tells by its times whether a file is still as it was, without reading it; False where it is not there."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (self.size, self.modified, self.changed)
+
+
+def content(path: Path) -> Content:
+    """Reads a file and says what it holds.
+
+    Raises:
+        VidcamError: it is missing, no file, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise VidcamError(f"{path}: is no file")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            # Of the file that was read, should the name stand for another by now.
+            status = os.fstat(file.fileno())
+    except FileNotFoundError:
+        raise VidcamError(f"{path}: no such file") from None
+    except OSError as error:
+        raise VidcamError(f"{path}: cannot be read: {error.strerror}") from None
+    return Content(status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest)
+
+
+def model_fingerprint(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Says which model `load_model` would load from arguments, by the content of the files they name.
+
+    Args:
+        arguments: `load_model`'s.
+
+    Returns:
+        Plain JSON. A network by name, whose weights Keras downloads, is known by its name.
+
+    Raises:
+        VidcamError: a file is missing or cannot be read.
+    """
+    model = str(arguments["model"])
+    file = BUNDLED.get(model, Path(model))
+    found: dict[str, Any] = {"name": file.name if file.exists() else model}
+    if file.is_file():
+        found["file"] = content(file).sha256
+    for name, value in arguments.items():
+        if name == "model" or value is None:
+            continue
+        # A path by its content, wherever it lies.
+        found[name] = content(value).sha256 if isinstance(value, Path) else value
+    return plain(found)
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a value as it comes back from a JSON file, to compare with one that did."""
+    made: dict[str, Any] = json.loads(json.dumps(dict(value)))
+    return made

@@ -1,0 +1,211 @@
+"""`run_batch`: a plan of files, carried out by workers, each output and record kept as soon as it is made."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vidcam.batch.crew import Crew, Progress, Worker
+from vidcam.batch.inputs import find_inputs
+from vidcam.batch.local import LocalWorker
+from vidcam.batch.plan import Format, Job, Settings, Step, make_plan, settle
+from vidcam.batch.records import Record, Store
+from vidcam.batch.resources import default_workers, shares
+from vidcam.batch.tables import write_tables
+from vidcam.batch.work import Unusable
+from vidcam.errors import UsageError
+from vidcam.media.cut import Cut
+from vidcam.models import load_model
+from vidcam.models.zoo import DEFAULT_MODEL
+from vidcam.pipeline import run
+from vidcam.pipeline.cells import split_methods
+from vidcam.pipeline.draw import Look
+from vidcam.pipeline.options import MediaOptions
+
+LEFT = ("predictions.csv", "summary.csv", "index.html")
+NOT_FOR_ALL = {
+    *("source", "output", "model", "track", "predictions", "maps", "keep_track", "make_explainer", "overwrite"),
+    *("progress", "on_model", "cancelled", "partial_output", "media"),
+}
+"""What `run` takes that is not the same for every clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a batch has done, or would do.
+
+    Attributes:
+        steps: every input, and why it was to be done; in the order of their names.
+        done: records of the files that were made.
+        skipped: of those that were there already.
+        failed: of those that failed, also of earlier runs that would fail again.
+        ignored: files in folders and globs that are no media.
+        folders: folders in folders that were not entered.
+        seconds: how long it took.
+        workers: how many worked.
+        interrupted: it was ended early.
+    """
+
+    steps: tuple[Step, ...]
+    done: tuple[Record, ...] = ()
+    skipped: tuple[Record, ...] = ()
+    failed: tuple[Record, ...] = ()
+    ignored: int = 0
+    folders: int = 0
+    seconds: float = 0.0
+    workers: int = 0
+    interrupted: bool = False
+
+
+def run_batch(
+    inputs: Sequence[str | Path],
+    outdir: str | Path,
+    *,
+    listed: str | Path | None = None,
+    recursive: bool = False,
+    format: Format = "gif",
+    model: str | Path = DEFAULT_MODEL,
+    max_seconds: float | None = None,
+    workers: int | None = None,
+    ray: str | bool = False,
+    force: bool = False,
+    retry: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_plan: Callable[[Sequence[Step], int], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> Batch:
+    """Explains many videos, GIFs and images, each to a file of its own, with tables and a page of them all.
+
+    What is done already and depends on nothing that has changed is left as it is. In the output folder appear the
+    outputs in the inputs' folders, `predictions.csv`, `summary.csv` and `index.html`. Workers import the module that
+    calls this: in a script, call it below `if __name__ == "__main__":`.
+
+    Args:
+        inputs: files, folders and globs.
+        outdir: the output folder; made where it is missing.
+        listed: a CSV with the column `file` and optionally `target`, `start`, `end`.
+        recursive: enter the folders in folders.
+        format: `gif`, `mp4`, `webp`, or `same`: the input's own, where it can be written. Stills stay stills.
+        model: a name or a file.
+        max_seconds: of each clip at most; None for 15 of a GIF or WebP and all of a video, 0 for all.
+        workers: processes; None for as many as cores and memory allow, on a cluster as it has cores.
+        ray: work on a Ray cluster: its address, or True for the one that is found or else started on this machine.
+        force: do all, also what is done.
+        retry: do also what failed and would fail again.
+        overwrite: replace files of the outputs' names that no batch has made.
+        dry_run: only say what would be done.
+        on_plan: called with the plan, and how many workers there will be, before the work begins.
+        progress: called again and again in this thread with how far the batch is.
+        cancelled: asked again and again; True ends the batch at the files' next frames.
+        **options: those of `vidcam.load_model` and, for every clip, of `vidcam.run`: `weights`, `target`, `method`,
+            `start`, `colormap`, `width` and so on. The width of a GIF or WebP is at most so many pixels.
+
+    Returns:
+        What was done.
+
+    Raises:
+        UsageError: something was asked for that makes no sense.
+        VidcamError: nothing could be done: another batch writes there, or the model cannot be loaded. A file that
+            fails is no error; it is in the result.
+    """
+    began = time.monotonic()
+    outdir = Path(outdir)
+    loading, options = _split(options)
+    _check(outdir, options, workers)
+    settings = settle(format, {"model": str(model), **loading}, options, max_seconds, overwrite)
+    found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
+    planned = partial(make_plan, found.inputs, outdir, settings, force=force, retry=retry)
+    batch = Batch((), ignored=found.ignored, folders=found.folders)
+    if dry_run:
+        return replace(batch, steps=tuple(planned()))
+    store = Store(outdir)
+    store.prepare()
+    with store.locked():
+        batch = replace(batch, steps=tuple(planned()))
+        jobs = [step.job for step in batch.steps if step.why]
+        hired = _hire(settings, jobs, workers, ray) if jobs else []
+        if on_plan is not None:
+            on_plan(batch.steps, len(hired))
+        made, interrupted = _carry_out(hired, jobs, store, progress, cancelled) if jobs else ([], False)
+        if jobs or not all((outdir / name).exists() for name in LEFT):
+            write_tables(store, (step.job.input.name for step in batch.steps))
+    kept = [step.record for step in batch.steps if not step.why and step.record is not None]
+    return replace(
+        batch,
+        done=tuple(r for r in made if r.state == "done"),
+        skipped=tuple(r for r in kept if r.state == "done"),
+        failed=tuple(sorted((r for r in [*made, *kept] if r.state == "failed"), key=lambda r: r.name)),
+        seconds=time.monotonic() - began,
+        workers=len(hired),
+        interrupted=interrupted,
+    )
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sorts options into `load_model`'s and `run`'s, and refuses others."""
+    loads = set(inspect.signature(load_model).parameters) - {"model", "layer"}
+    runs = {*inspect.signature(run).parameters, *MediaOptions.__annotations__} - NOT_FOR_ALL
+    for name in options:
+        if name not in loads | runs:
+            raise UsageError(f"{name}: is no option of a batch")
+    return {n: v for n, v in options.items() if n in loads}, {n: v for n, v in options.items() if n in runs}
+
+
+def _check(outdir: Path, options: Mapping[str, Any], workers: int | None) -> None:
+    """Finds what is wrong before any work is done.
+
+    Raises:
+        UsageError: an option makes no sense.
+    """
+    if outdir.exists() and not outdir.is_dir():
+        raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: at least one is needed")
+    Cut.of(options.get("start"), options.get("end"), options.get("stride", 1))
+    split_methods(options.get("method", "gradcam"), options.get("against", False), options.get("top_channels"))
+    Look(**{f.name: options[f.name] for f in fields(Look) if f.name in options}).check()
+
+
+def _hire(settings: Settings, jobs: Sequence[Job], workers: int | None, ray: str | bool) -> Sequence[Worker]:
+    if ray:
+        from vidcam.batch.cluster import hire
+
+        return hire(settings, len(jobs), workers, None if ray is True else ray)
+    count = default_workers(len(jobs)) if workers is None else min(workers, len(jobs))
+    return [LocalWorker(settings, part) for part in shares(count)]
+
+
+def _carry_out(
+    workers: Sequence[Worker],
+    jobs: Sequence[Job],
+    store: Store,
+    progress: Callable[[Progress], None] | None,
+    cancelled: Callable[[], bool],
+) -> tuple[list[Record], bool]:
+    """Does jobs, and returns their records, by name, and whether it was ended early.
+
+    Raises:
+        VidcamError: the model cannot be used.
+    """
+
+    def failed(job: Job, error: str) -> Record:
+        known = store.read(job.input.name)
+        owned = () if known is None else known.owned
+        record = Record(job.input.name, str(job.input.path), "failed", job.made, error=error, owned=owned)
+        store.write(record)
+        return record
+
+    crew = Crew(workers, jobs, failed, progress or (lambda _: None))
+    try:
+        interrupted = crew.run(cancelled)
+    except Unusable as error:
+        raise error.error() from None
+    return sorted(crew.progress.records, key=lambda r: r.name), interrupted

@@ -1,0 +1,91 @@
+"""A clip in numbers: what the model saw in it, how sure it was, and where its heat lay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidcam.cam import target_name
+from vidcam.metrics.extent import border_share, spread
+from vidcam.metrics.flicker import flicker, switches
+from vidcam.types import Array, Track
+
+LEADING = 4
+"""Classes whose probability over time is kept."""
+POINTS = 60
+"""Of such a curve, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A clip in numbers, plain JSON; see `vidcam.report.gallery.Entry` for those that are not said here.
+
+    Attributes:
+        explained: frames that were explained; the output may show fewer.
+        border: see `vidcam.metrics.extent.border_share`.
+        spread: see `vidcam.metrics.extent.spread`.
+        flicker: `vidcam.metrics.flicker.flicker` of the maps' positive part as it is computed, before the scaling and
+            smoothing over time that the output shows.
+    """
+
+    explained: int
+    seconds: float
+    target: str
+    confidence: float
+    lowest: float
+    switches: int
+    border: float
+    spread: float
+    flicker: float
+    classes: dict[str, int]
+    times: tuple[float, ...]
+    curves: dict[str, tuple[float, ...]]
+
+
+def numbers_of(track: Track) -> Numbers:
+    """Measures a clip.
+
+    Args:
+        track: its maps and predictions, of one frame at least.
+
+    Returns:
+        The numbers. Where probabilities are not finite, neither are those made of them.
+    """
+    explained = np.array([row[list(t)].sum() for row, t in zip(track.probabilities, track.targets, strict=True)])
+    names = [target_name(t, track.labels) for t in track.targets]
+    order = sorted(set(names), key=lambda n: (-names.count(n), names.index(n)))
+    heat = np.maximum(np.nan_to_num(track.maps, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+    kept = np.unique(np.linspace(0, len(track) - 1, POINTS).round().astype(int))
+    return Numbers(
+        explained=len(track),
+        seconds=_length(track.times),
+        target=order[0],
+        confidence=float(explained.mean()),
+        lowest=float(explained.min()),
+        switches=switches(track.targets, track.cuts),
+        border=border_share(heat, track.placement),
+        spread=spread(heat, track.placement),
+        flicker=flicker(heat, track.cuts),
+        classes={name: names.count(name) for name in order},
+        times=tuple(round(float(t), 3) for t in track.times[kept]),
+        curves={
+            track.labels[c]: tuple(round(float(p), 4) for p in track.probabilities[kept, c]) for c in _leading(track)
+        },
+    )
+
+
+def _leading(track: Track) -> list[int]:
+    """Returns the classes with the greatest mean probability, of several with one label the first."""
+    order = np.argsort(-track.probabilities.mean(axis=0), kind="stable")
+    found: dict[str, int] = {}
+    for c in order[: 4 * LEADING]:
+        found.setdefault(track.labels[c], int(c))
+    return list(found.values())[:LEADING]
+
+
+def _length(times: Array) -> float:
+    """Returns how long frames at these times last together, in seconds; the last as long as the one before it."""
+    if len(times) < 2:
+        return 0.0
+    return float(times[-1] - times[0] + times[-1] - times[-2])

@@ -1,0 +1,233 @@
+"""What a batch would do, and why: inputs and settings to jobs, compared with what is done already."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vidcam import __version__
+from vidcam.batch.fingerprint import content, model_fingerprint, plain
+from vidcam.batch.inputs import Input
+from vidcam.batch.records import Record, Store, Unreadable
+from vidcam.errors import UsageError, VidcamError
+
+Format = Literal["gif", "mp4", "webp", "same"]
+FORMATS: tuple[Format, ...] = ("gif", "mp4", "webp", "same")
+ANIMATION = ("fps", "width", "loop")
+"""Options that only GIF and WebP have."""
+VIDEO = ("crf", "preset")
+"""Options that only videos have."""
+FILES = ("weights", "labels", "custom_objects")
+"""Arguments of `vidcam.load_model` that name files."""
+WIDTH, FPS, MAX_SECONDS = 480, 12.0, 15.0
+"""What a GIF or WebP is unless it is asked for otherwise: at most so wide, so many pictures a second, so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the inputs of a batch have in common; goes to other processes and machines.
+
+    Attributes:
+        format: what is written.
+        model: the arguments of `vidcam.load_model`.
+        options: those of `vidcam.run` that are for every clip; None stands for the default.
+        max_seconds: of each clip, None for all of it.
+        overwrite: whether files may be replaced that no batch has made.
+    """
+
+    format: Format
+    model: Mapping[str, Any]
+    options: Mapping[str, Any]
+    max_seconds: float | None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input to be made into one output; complete in itself.
+
+    Attributes:
+        input: the clip.
+        outdir: the output folder, absolute.
+        settings: what is made of it.
+        made: what the output depends on besides the input's content, plain JSON: `vidcam`, `model`, and `options`.
+    """
+
+    input: Input
+    outdir: Path
+    settings: Settings
+    made: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A job and whether it is to be done.
+
+    Attributes:
+        job: the job.
+        why: why it is done, in a few words; "" where it need not be.
+        record: what is known about it; None where nothing usable is.
+    """
+
+    job: Job
+    why: str
+    record: Record | None = None
+
+
+def settle(
+    format: Format, model: Mapping[str, Any], options: Mapping[str, Any], max_seconds: float | None, overwrite: bool
+) -> Settings:
+    """Fills in what a format takes and refuses what it does not.
+
+    Args:
+        format: what is written.
+        model: the arguments of `vidcam.load_model`.
+        options: those of `vidcam.run`.
+        max_seconds: of each clip at most; None for the format's default, 0 for all of it.
+        overwrite: see `Settings`.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UsageError: an option does not go with the format.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    moving = format in ("gif", "webp")
+    for name in VIDEO if moving else ANIMATION if format == "mp4" else ():
+        if options.get(name) is not None:
+            raise UsageError(f"--{name} {options[name]}: is not for --format {format}")
+    options = dict(options)
+    if moving:
+        options["fps"] = FPS if options.get("fps") is None else options["fps"]
+        options["width"] = WIDTH if options.get("width") is None else options["width"]
+        max_seconds = MAX_SECONDS if max_seconds is None else max_seconds
+    # Workers may run in another folder.
+    model = {
+        name: Path(value).absolute() if name in FILES and value is not None else value for name, value in model.items()
+    }
+    if Path(model["model"]).exists():
+        model["model"] = str(Path(model["model"]).absolute())
+    return Settings(format, model, options, max_seconds or None, overwrite)
+
+
+def make_plan(
+    inputs: Sequence[Input], outdir: Path, settings: Settings, *, force: bool = False, retry: bool = False
+) -> list[Step]:
+    """Compares what is asked for with what is done.
+
+    Nothing is written. Files whose size and times are as they were are not read again.
+
+    Args:
+        inputs: the clips.
+        outdir: the output folder.
+        settings: what is made of them.
+        force: do all.
+        retry: do also what failed and would fail again.
+
+    Returns:
+        A step for each input, in their order.
+
+    Raises:
+        UsageError: an output of that name is of another clip.
+        VidcamError: a model file is missing or cannot be read.
+    """
+    store = Store(outdir)
+    outdir = outdir.absolute()
+    model = model_fingerprint(settings.model)
+    steps = []
+    for one in inputs:
+        given = {**settings.options, "format": settings.format, "max_seconds": settings.max_seconds}
+        particular = {"target": one.target, "start": one.start, "end": one.end}
+        given |= {name: value for name, value in particular.items() if value is not None}
+        made = plain({"vidcam": __version__, "model": model, "options": given})
+        job = Job(one, outdir, settings, made)
+        try:
+            record = store.read(one.name)
+        except Unreadable as error:
+            steps.append(Step(job, str(error)))
+            continue
+        if record is not None and not force:
+            _check_same_clip(record, job)
+        why = "--force" if force else _why(record, job, retry)
+        steps.append(Step(job, why, record))
+    return steps
+
+
+def _why(record: Record | None, job: Job, retry: bool) -> str:
+    """Says why a job is to be done; "" where it need not be."""
+    if record is None:
+        return "new"
+    if record.state == "started":
+        return "was not finished"
+    change = _changed(record.made, job.made) or ("the input has changed" if _differs(record, job.input.path) else "")
+    if change or record.state == "done":
+        return change or _spoilt(job.outdir / record.output, record.bytes)
+    if record.lasting and not retry:
+        return ""
+    return f"it failed: {record.error}"
+
+
+def _spoilt(output: Path, size: int) -> str:
+    """Says what has happened to an output since it was made; "" where nothing has."""
+    try:
+        return "" if output.stat().st_size == size else "its output has been changed"
+    except OSError:
+        return "its output is missing"
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Says what else an output depends on has changed; "" where nothing has."""
+    if before.get("vidcam") != now["vidcam"]:
+        return f"vidcam is {now['vidcam']}, was {before.get('vidcam')}"
+    old, new = before.get("model", {}), now["model"]
+    if old.get("name") != new["name"]:
+        return f"the model is {new['name']}, was {old.get('name')}"
+    if old != new:
+        which = next(k for k in {**old, **new} if old.get(k) != new.get(k))
+        return "the model file has changed" if which == "file" else f"the model's {which} has changed"
+    old, new = before.get("options", {}), now["options"]
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(old.get(name))}"
+    return ""
+
+
+def _differs(record: Record, path: Path) -> bool:
+    """Tells whether an input is another than that of a record, by its content where its times differ."""
+    kept = record.content
+    if kept is None:
+        return path.exists()
+    if kept.untouched(path):
+        return False
+    if record.state == "failed":  # it may have become readable
+        return True
+    try:
+        return content(path).sha256 != kept.sha256
+    except VidcamError:
+        return True
+
+
+def _check_same_clip(record: Record, job: Job) -> None:
+    """Two clips of one name, from different folders, would take turns in one output.
+
+    Raises:
+        UsageError: they do.
+    """
+    other = Path(record.source)
+    if other == job.input.path or not other.exists() or not job.input.path.exists():
+        return
+    if not other.samefile(job.input.path) and _differs(dataclasses.replace(record, state="done"), job.input.path):
+        raise UsageError(
+            f"{job.outdir}: {record.output or record.name} there is of {other}, not of {job.input.path}; give -o "
+            "another folder, or both clips' folders at once (--force replaces it)"
+        )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

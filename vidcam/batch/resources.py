@@ -1,0 +1,76 @@
+"""What this machine has to spare, as this process may use it, and how work is kept to a part of it."""
+
+from __future__ import annotations
+
+import math
+import os
+from itertools import pairwise
+from pathlib import Path
+
+MEMORY = 1.5 * 2**30
+"""Bytes that a worker is reckoned with: TensorFlow, a network and a clip in the works."""
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def cores() -> list[int]:
+    """Returns the numbers of the processor cores that this process may run on, as far as it is allowed time on them."""
+    try:
+        allowed = sorted(os.sched_getaffinity(0))
+    except AttributeError:  # no Linux
+        allowed = list(range(os.cpu_count() or 1))
+    return allowed[: max(1, math.ceil(_quota()))] if _quota() < len(allowed) else allowed
+
+
+def memory() -> float:
+    """Returns the bytes of memory that are free; infinite where that cannot be found out."""
+    free = math.inf
+    for line in _lines(Path("/proc/meminfo")):
+        if line.startswith("MemAvailable:"):
+            free = 1024.0 * int(line.split()[1])
+    limit, used = (_number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
+    return min(free, max(0.0, limit - used)) if math.isfinite(limit) and math.isfinite(used) else free
+
+
+def default_workers(jobs: int) -> int:
+    """Returns how many workers are best for so many jobs: one a core, as memory allows, at least one."""
+    return max(1, min(len(cores()), int(min(memory() / MEMORY, 2**20)), jobs))
+
+
+def limit_threads(count: int) -> None:
+    """Has libraries that are not loaded yet use so many threads each in this process."""
+    for name in _THREADS:
+        os.environ[name] = str(count)
+
+
+def keep_to(part: list[int]) -> None:
+    """Keeps this process to some of the cores; every library that is loaded from now on sees no others."""
+    limit_threads(len(part))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, part)
+
+
+def shares(count: int) -> list[list[int]]:
+    """Divides the cores among workers: as many for each, or one less; where there are more workers, they share."""
+    have = cores()
+    if count >= len(have):
+        return [[have[i % len(have)]] for i in range(count)]
+    edges = [round(i * len(have) / count) for i in range(count + 1)]
+    return [have[a:b] for a, b in pairwise(edges)]
+
+
+def _quota() -> float:
+    """Returns the cores' worth of time that the container is allowed; infinite where nothing says so."""
+    words = "".join(_lines(Path("/sys/fs/cgroup/cpu.max"))[:1]).split()
+    return int(words[0]) / int(words[1]) if len(words) == 2 and words[0].isdigit() else math.inf
+
+
+def _number(path: Path) -> float:
+    text = "".join(_lines(path)[:1]).strip()
+    return float(text) if text.isdigit() else math.inf
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []

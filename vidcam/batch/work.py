@@ -1,0 +1,261 @@
+"""The work on one file, the same in a process of this machine and on a cluster's node."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vidcam import __version__
+from vidcam.batch.fingerprint import content
+from vidcam.batch.inputs import output_name
+from vidcam.batch.numbers import numbers_of
+from vidcam.batch.plan import ANIMATION, VIDEO, Job, Settings
+from vidcam.batch.records import Record, Store, Unreadable
+from vidcam.cam import Explainer
+from vidcam.errors import Interrupted, UsageError, VidcamError
+from vidcam.media import Info, open_sink, open_source
+from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
+from vidcam.models import Classifier, load_model
+from vidcam.pipeline import Result, run
+from vidcam.pipeline.cells import make_cells, split_methods
+from vidcam.pipeline.clip import Progress, Reader
+
+POSTER = 320
+"""Longer side of a poster in pixels."""
+_GIVEN = ("target", "layer")
+READING = ("max_size", "max_pixels", "background")
+
+
+class Unusable(Exception):  # noqa: N818 - it carries an error of the model's to the process that started the work
+    """The model cannot be loaded, or not be used as it is asked for; every file would fail.
+
+    Args:
+        message: one line for the user.
+        usage: whether it is a `UsageError`.
+    """
+
+    def __init__(self, message: str, usage: bool) -> None:
+        super().__init__(message, usage)
+
+    def error(self) -> VidcamError:
+        """Returns the error to show."""
+        message, usage = self.args
+        return UsageError(message) if usage else VidcamError(message)
+
+
+class Bench:
+    """Where files are worked on, one after the other: a model, loaded once, and its graphs.
+
+    Args:
+        settings: what the batch's files have in common.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._classifier: Classifier | None = None
+        self._make = functools.cache(Explainer)
+        self._columns = 1
+
+    def load(self) -> Classifier:
+        """Loads the model, where it is not loaded yet, and checks what is asked of it.
+
+        Raises:
+            Unusable: it cannot be loaded or used so.
+        """
+        if self._classifier is None:
+            o = self._settings.options
+            try:
+                classifier = load_model(**self._settings.model)
+                _, grid = make_cells(
+                    classifier,
+                    o.get("target", "top"),
+                    split_methods(o.get("method", "gradcam"), o.get("against", False), o.get("top_channels")),
+                    o.get("layer"),
+                    make=self._make,
+                    **{"batch_size": 8, "against": False, "top_channels": None, **_cell_options(o)},
+                )
+            except VidcamError as error:
+                raise Unusable(str(error), isinstance(error, UsageError)) from None
+            self._classifier, self._columns = classifier, grid.columns
+        return self._classifier
+
+    def process(self, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Record:
+        """Makes a file's output, its predictions and poster, and keeps a record of it.
+
+        Args:
+            job: the file.
+            progress: called with the frames done and expected.
+            cancelled: asked after every frame; True ends the work there and leaves nothing.
+
+        Returns:
+            The record: done or failed.
+
+        Raises:
+            Unusable: the model cannot be used.
+            Interrupted: `cancelled` said so.
+        """
+        if job.made["vidcam"] != __version__:
+            raise Unusable(f"vidcam {__version__} is installed where {job.made['vidcam']} is expected", usage=False)
+        classifier = self.load()
+        store = Store(job.outdir)
+        old = _owned(store, job)
+        record = Record(job.input.name, str(job.input.path), "failed", job.made, owned=old)
+        try:
+            try:
+                record = replace(record, content=content(job.input.path))
+                info = _look(job)
+            except VidcamError as error:
+                raise _Lasting(str(error)) from None
+            output = output_name(job.input.name, _suffix(job, info))
+            record = self._begin(store, job, replace(record, state="started", output=output, owned=(*old, output)))
+            options = self._options(job, info, output)
+            result = run(
+                job.input.path,
+                job.outdir / output,
+                model=classifier,
+                make_explainer=self._make,
+                predictions=store.file("predictions", job.input.name, ".csv"),
+                keep_track=True,
+                partial_output=False,
+                overwrite=True,
+                progress=progress,
+                cancelled=cancelled,
+                **options,
+            )
+            record = self._complete(store, job, record, result)
+        except (Interrupted, Unusable):
+            raise
+        except VidcamError as error:
+            record = _failed(record, str(error), lasting=isinstance(error, UsageError | _Lasting))
+        except MemoryError:
+            record = _failed(record, "there is not enough memory for it; try fewer --workers")
+        except Exception as error:  # a file never stops the others
+            line = next(iter(str(error).splitlines()), "")
+            record = _failed(record, f"internal error ({type(error).__name__}: {line})")
+        # A disk that is full says so once, in the record that is handed back.
+        with contextlib.suppress(VidcamError):
+            store.write(record)
+        return record
+
+    def _begin(self, store: Store, job: Job, record: Record) -> Record:
+        """Claims the output's name before anything appears under it."""
+        path = job.outdir / record.output
+        if path.exists() and record.output not in record.owned[:-1] and not self._settings.overwrite:
+            raise VidcamError(f"{path}: exists already and no record says what made it; --overwrite replaces it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VidcamError(f"{path.parent}: cannot be made: {error.strerror}") from None
+        store.write(record)
+        return record
+
+    def _options(self, job: Job, info: Info, output: str) -> dict[str, Any]:
+        """Returns the options of `run` for one clip: those that its kind and its output's format know."""
+        options = {name: value for name, value in self._settings.options.items() if value is not None}
+        suffix = Path(output).suffix.lower()
+        moving = suffix in (".gif", ".webp") and info.kind != "image"
+        for name in (*(() if moving else ANIMATION), *(() if suffix in VIDEO_SUFFIXES else VIDEO)):
+            options.pop(name, None)
+        if "width" in options and self._shown_width(info) <= options["width"]:
+            del options["width"]  # never enlarged
+        if job.input.target is not None:
+            options["target"] = job.input.target
+        start = options.pop("start", None) if job.input.start is None else job.input.start
+        end = options.pop("end", None) if job.input.end is None else job.input.end
+        if info.kind == "image":  # has no time
+            return {name: value for name, value in options.items() if name not in ("start", "end")}
+        if self._settings.max_seconds is not None:
+            limit = (start or 0.0) + self._settings.max_seconds
+            end = limit if end is None else min(end, limit)
+        return {**options, "start": start, "end": end}
+
+    def _shown_width(self, info: Info) -> int:
+        beside = 2 if self._settings.options.get("view") == "side-by-side" else 1
+        return info.size[0] * beside * self._columns
+
+    def _complete(self, store: Store, job: Job, record: Record, result: Result) -> Record:
+        """Makes what goes with an output that has its name."""
+        assert result.track is not None
+        poster = store.file("posters", job.input.name, ".jpg")
+        with contextlib.suppress(VidcamError):  # it is only for show
+            _poster(result.path, poster)
+        for other in record.owned:
+            if other != record.output:  # of another format
+                (job.outdir / other).unlink(missing_ok=True)
+        numbers = {**asdict(numbers_of(result.track)), "frames": result.frames, "size": list(result.size)}
+        return replace(
+            record,
+            state="done",
+            owned=(record.output,),
+            bytes=result.path.stat().st_size,
+            poster=poster.relative_to(job.outdir).as_posix() if poster.exists() else "",
+            damaged=result.damaged,
+            notes=result.notes,
+            numbers=numbers,
+        )
+
+
+def _cell_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of `run`'s options that `make_cells` takes by the same name, so that both find the same graphs."""
+    return {n: options[n] for n in inspect.signature(make_cells).parameters if n in options and n not in _GIVEN}
+
+
+class _Lasting(VidcamError):  # noqa: N818 - see Record.lasting
+    """What is wrong is the input itself."""
+
+
+def _owned(store: Store, job: Job) -> tuple[str, ...]:
+    """Returns the outputs that are an input's by their names."""
+    try:
+        record = store.read(job.input.name)
+    except Unreadable:
+        # What there was is not known, but what would be made is.
+        suffixes = (".gif", ".webp", *VIDEO_SUFFIXES, *STILL_SUFFIXES)
+        names = (output_name(job.input.name, suffix) for suffix in suffixes)
+        return tuple(name for name in names if (job.outdir / name).exists())
+    return () if record is None else record.owned
+
+
+def _failed(record: Record, error: str, *, lasting: bool = False) -> Record:
+    line = " ".join(error.split()).removeprefix(f"{record.source}: ")
+    return replace(record, state="failed", output="", error=line, lasting=lasting)
+
+
+def _look(job: Job) -> Info:
+    """Returns what an input is; a decoder that hangs in it is given up."""
+    options = {n: job.settings.options[n] for n in READING if job.settings.options.get(n) is not None}
+    with Reader(partial(open_source, job.input.path, **options), str(job.input.path)) as reader:
+        return reader.source.info
+
+
+def _suffix(job: Job, info: Info) -> str:
+    """Returns the suffix of an input's output. A still stays one, in its own format where it can be."""
+    own = job.input.path.suffix.lower()
+    same = job.settings.format == "same"
+    if info.kind == "image":
+        return own if same and own in (*STILL_SUFFIXES, ".webp") else ".png"
+    if not same:
+        return f".{job.settings.format}"
+    if info.kind == "animation":
+        return own if own in (".gif", ".webp") else ".gif"
+    return own if own in VIDEO_SUFFIXES else ".mp4"
+
+
+def _poster(output: Path, poster: Path) -> None:
+    """Writes a small JPEG of the middle of an output."""
+    with open_source(output, max_size=POSTER) as source:
+        middle = ((source.info.frames or 1) - 1) // 2
+        frame = None
+        for i, frame in enumerate(source):  # noqa: B007 - the last one, where there are fewer than the file says
+            if i == middle:
+                break
+    if frame is not None:
+        with open_sink(poster, source=Info(str(output), "image", frame.size), overwrite=True) as sink:
+            sink.write(frame.rgb(), Fraction(0))
