@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vidcam.errors import Interrupted, UsageError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.target import Target
 from vidcam.media.web import web_type
+from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
 from vidcam.report.html import write_page
 from vidcam.types import Array, Track
@@ -65,6 +66,7 @@ def write_clip_page(
     output: Path,
     track: Track,
     *,
+    count: int | None = None,
     reads: Mapping[str, Any] | None = None,
     damaged: int = 0,
     details: Mapping[str, str] | None = None,
@@ -82,6 +84,8 @@ def write_clip_page(
         source: what was explained.
         output: what was made of it.
         track: its maps and predictions.
+        count: the track's frames that the output shows, from the first on; None for all. A run that was stopped has
+            explained more than it has drawn.
         reads: what `open_source` was given.
         damaged: frames of the source that could not be read; browsers may stop at them.
         details: how the overlay was made, beside what the track says of itself.
@@ -98,6 +102,7 @@ def write_clip_page(
         Interrupted: it was ended early; there is no page.
     """
     reads = {name: value for name, value in (reads or {}).items() if value is not None}
+    track = _first(track, count)
     writer = _Writer(track, progress, cancelled, path)
     with ExitStack() as stack:
         target = Target(path, overwrite)
@@ -167,6 +172,14 @@ class _Writer:
                     break
 
 
+def _first(track: Track, count: int | None) -> Track:
+    if count is None or count >= len(track):
+        return track
+    arrays = {name: getattr(track, name)[:count] for name in ("times", "indices", "maps", "logits", "probabilities")}
+    cuts = None if track.cuts is None else track.cuts[:count]
+    return replace(track, **arrays, targets=track.targets[:count], cuts=cuts)
+
+
 def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: Mapping[str, str]) -> dict[str, Any]:
     names = [target_name(t, track.labels) for t in track.targets]
     confidence = np.array([p[list(t)].sum() for p, t in zip(track.probabilities, track.targets, strict=True)])
@@ -216,10 +229,12 @@ def _figures(track: Track, names: list[str], confidence: Array, overlay: Shown) 
         ["confidence" if len(track) == 1 else "mean confidence", f"{100 * confidence.mean():.1f} %"],
     ]
     if len(track) > 1:
-        heat = np.maximum(track.maps, 0)
+        heat = np.maximum(np.nan_to_num(track.maps, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
         figures += [
             ["lowest", f"{100 * confidence.min():.1f} %"],
             ["switches", str(switches(track.targets, track.cuts))],
+            ["heat at the border", f"{100 * border_share(heat, track.placement):.0f} %"],
+            ["spread of the heat", f"{100 * spread(heat, track.placement):.0f} %"],
             ["flicker of the maps", f"{flicker(heat, track.cuts):.3f}"],
             ["frames", str(len(track))],
             ["length", f"{overlay.info.duration or 0:.2f} s"],

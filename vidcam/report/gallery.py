@@ -10,17 +10,16 @@ from typing import Any
 
 from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.media.target import Target
+from vidcam.metrics.extent import EVEN
 from vidcam.report.html import link, write_page
 
-LOW = 0.4
+LOW = 0.3
 """Mean probability of the explained target below which a clip is flagged."""
 LOW_OF_TWO = 0.7
 """The same where the network knows two classes, of which one always has at least half."""
 FEW_SWITCHES = 3
 STEADY_SECONDS = 2.0
 """A clip is flagged for more switches than these, and than one in so many seconds."""
-BORDER = 0.6
-"""Share of the heat in the outer tenth on any side above which a clip is flagged; evenly spread heat has 0.36."""
 
 KINDS = (
     (
@@ -38,8 +37,8 @@ KINDS = (
     (
         "border",
         "Heat at the border",
-        f"more than {100 * BORDER:.0f} % of the heat lies in the outer tenth on any side: the network may look at "
-        "the background, a watermark or a frame. Evenly spread heat has 36 % there.",
+        f"the outer tenth of the picture holds more than {100 * EVEN:.0f} % of the heat, as much as it would if heat "
+        "were spread evenly: the network may look at the background, a watermark or a frame.",
     ),
 )
 """What a clip can be flagged for: name, title, rule."""
@@ -102,7 +101,7 @@ def flags(entry: Entry) -> list[tuple[str, str]]:
         found.append(("confidence", f"unsure: {_percent(entry.confidence)} on average"))
     if entry.switches > max(FEW_SWITCHES, entry.seconds / STEADY_SECONDS):
         found.append(("switches", f"{entry.switches} switches in {entry.seconds:.1f} s"))
-    if entry.border > BORDER:
+    if entry.border > EVEN:
         found.append(("border", f"{_percent(entry.border)} of the heat at the border"))
     return found
 
