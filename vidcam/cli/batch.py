@@ -32,19 +32,49 @@ LOCAL = "local"
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path())
-@click.option("-o", "--output", "outdir", required=True, metavar="OUTDIR", type=click.Path(path_type=Path),
-              help="Folder of the outputs; made where it is missing.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    "outdir",
+    required=True,
+    metavar="OUTDIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the outputs; made where it is missing.",
+)
 @click.option("-r", "--recursive", is_flag=True, help="Look into folders in folders.")
-@click.option("--from", "listed", type=click.Path(path_type=Path), metavar="LIST.csv",
-              help="Clips by the columns file and, if there are, target, start, end.")  # fmt: skip
-@click.option("--format", type=click.Choice(FORMATS), default="gif", show_default=True,
-              help="What clips become; `same` is the input's own. Stills stay stills.")  # fmt: skip
-@click.option("--max-seconds", type=Seconds(), metavar="TIME",
-              help="Of each clip, at most; 0 for all. 15 for GIF and WebP, else all.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), metavar="N",
-              help="Files worked on at once; as many as cores and memory allow by default.")  # fmt: skip
-@click.option("--ray", is_flag=False, flag_value=LOCAL, metavar="[ADDRESS]",
-              help="Work on a Ray cluster, the one found here or a new one without an address; put it last.")  # fmt: skip
+@click.option(
+    "--from",
+    "listed",
+    type=click.Path(path_type=Path),
+    metavar="LIST.csv",
+    help="Clips by the columns file and, if there are, target, start, end.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="gif",
+    show_default=True,
+    help="What clips become; `same` is the input's own. Stills stay stills.",
+)
+@click.option(
+    "--max-seconds",
+    type=Seconds(),
+    metavar="TIME",
+    help="Of each clip, at most; 0 for all. 15 for GIF and WebP, else all.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Files worked on at once; as many as cores and memory allow by default.",
+)
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value=LOCAL,
+    metavar="[ADDRESS]",
+    help="Work on a Ray cluster, the one found here or a new one without an address; put it last.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why.")
 @click.option("--force", is_flag=True, help="Do all, also what is done.")
 @click.option("--retry", is_flag=True, help="Do again what failed and has not changed.")
