@@ -152,9 +152,13 @@ def short(names: list[str], options: argparse.Namespace, folder: Path) -> dict[s
     for number in range(options.rounds + 1):
         for name, command in commands.items():
             began = time.perf_counter()
-            subprocess.run(command, check=True, cwd=ROOT, env=os.environ | QUIET, capture_output=True)
+            environment = os.environ | QUIET
+            done = subprocess.run(command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+            seconds = time.perf_counter() - began
+            if done.returncode:
+                raise SystemExit(f"{name}: exit code {done.returncode}\n{done.stderr[-2000:]}")
             if number:
-                times[name].append(time.perf_counter() - began)
+                times[name].append(seconds)
     return times
 
 

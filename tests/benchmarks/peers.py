@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.contestants import CONTESTANTS, EXPLAIN, FORWARD, GIVEN, REBUILT
+from tests.benchmarks.contestants import CONTESTANTS, EXPLAIN, FORWARD, GIVEN
 from tests.benchmarks.machine import VIDEO, WEIGHTS, cores, machine
 from tests.benchmarks.process import Process, threads
 
@@ -73,13 +73,7 @@ def prepare(folder: Path, weights: Path | None, video: Path | None) -> np.ndarra
 
 def take_turns(workers: dict[str, Process], hellos: dict[str, Any], rounds: int, seconds: float) -> Times:
     """Measures round after round, every other one in the opposite order."""
-    turns = [
-        (name, call, batch)
-        for batch in BATCHES
-        for name in workers
-        for call in hellos[name]["calls"]
-        if not (call == REBUILT and batch > 1)
-    ]
+    turns = [(name, call, batch) for batch in BATCHES for name in workers for call in hellos[name]["calls"]]
     times: Times = {turn: [] for turn in turns}
     for number in range(rounds):
         for name, call, batch in turns if number % 2 == 0 else reversed(turns):
@@ -135,7 +129,6 @@ def table(times: Times, like: dict[str, tuple[float, float]], base: str) -> list
         EXPLAIN: "{}",
         FORWARD: "{}: the forward pass alone",
         GIVEN: "{}, the class given to it",
-        REBUILT: "{}, model rebuilt for each picture",
     }
     one, many = BATCHES
     lines = [
@@ -146,9 +139,8 @@ def table(times: Times, like: dict[str, tuple[float, float]], base: str) -> list
     fastest = statistics.median(times[base, EXPLAIN, many])
     for name, call in dict.fromkeys((n, c) for n, c, _ in times):
         cells = [titles[call].format(name)]
-        medians = {b: statistics.median(times[name, call, b]) for b in BATCHES if (name, call, b) in times}
-        cells += [f"{1000 * medians[b]:.1f}" if b in medians else "" for b in BATCHES]
-        cells.append(f"{medians[many] / fastest:.1f}" if many in medians else "")
+        cells += [f"{1000 * statistics.median(times[name, call, batch]):.1f}" for batch in BATCHES]
+        cells.append(f"{statistics.median(times[name, call, many]) / fastest:.1f}")
         pair = like.get(name) if call == EXPLAIN else None
         cells += [f"{pair[0]:.4f}", f"{pair[1]:.1e}"] if pair else ["", ""]
         lines.append(f"| {' | '.join(cells)} |")
