@@ -183,16 +183,17 @@ def _first(track: Track, count: int | None) -> Track:
 def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: Mapping[str, str]) -> dict[str, Any]:
     names = [target_name(t, track.labels) for t in track.targets]
     confidence = np.array([p[list(t)].sum() for p, t in zip(track.probabilities, track.targets, strict=True)])
-    classes = _leading(track)
+    curves = [[track.labels[c], _tenthousandths(track.probabilities[:, c])] for c in _leading(track)]
+    if len(track.targets[0]) > 1:  # several classes, whose sum is explained, the same for all frames
+        curves.insert(0, [names[0], _tenthousandths(confidence)])
     meta = {**track.meta, **details}
     return {
         "title": source.name or str(source.resolve().name),
         "about": " · ".join(meta[key] for key in ("model", "method", "layer") if meta.get(key)),
         "still": len(track) == 1,
         "times": [round(t, 5) for t in _shown_at(track)],
-        "curves": [[track.labels[c], _tenthousandths(track.probabilities[:, c])] for c in classes],
+        "curves": curves,
         "explained": [[n, len(list(same))] for n, same in groupby(names)],
-        "confidence": _tenthousandths(confidence),
         "cuts": [] if track.cuts is None else np.flatnonzero(track.cuts).tolist(),
         "starts": {"original": float(original.info.origin), "overlay": float(overlay.info.origin)},
         "sound": overlay.info.audio > 0,
@@ -246,12 +247,13 @@ def _how(track: Track, meta: Mapping[str, str]) -> dict[str, str]:
     """Returns how the maps and pictures were made."""
     p = track.placement
     height, width = track.maps.shape[1:]
+    whole = p.source == (0, 0, *p.frame)
     return {
         **meta,
         "map": f"{width} × {height} cells",
         "frame": " × ".join(map(str, p.frame)),
         "network's input": " × ".join(map(str, p.input)),
-        "part of the frame seen": ", ".join(f"{v:g}" for v in p.source),
+        "part of the frame seen": "all" if whole else "x {:g}, y {:g} to x {:g}, y {:g}".format(*p.source),
         "classes": str(len(track.labels)),
     }
 

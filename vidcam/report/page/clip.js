@@ -38,9 +38,9 @@ function embedded(id) {
 // ---- probabilities
 
 const legend = byId("legend");
-const values = data.curves.map(([name]) => {
+const values = data.curves.map(([name], k) => {
   const value = h("span", { class: "number" });
-  const item = h("li", { class: colour(name) }, h("span", { class: "swatch" }), h("span", { class: "name" }, name), value);
+  const item = h("li", { class: `k${k}` }, h("span", { class: "swatch" }), h("span", { class: "name" }, name), value);
   legend.append(item);
   return { name, value, item };
 });
@@ -77,9 +77,9 @@ function drawChart() {
   chart.setAttribute("aria-label", `Probabilities over time: ${data.curves.map(([name]) => name).join(", ")}`);
   for (const y of [0, 50, 100]) chart.append(s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
   for (const i of data.cuts) chart.append(s("line", { class: "cut", x1: x(i), x2: x(i), y1: 0, y2: 100 }, s("title", {}, "A scene begins")));
-  for (const [name, curve] of [...data.curves].reverse()) {
+  for (const [k, [, curve]] of [...data.curves.entries()].reverse()) {
     const line = thinned(curve).map((i) => `${x(i).toFixed(1)},${(100 - curve[i] / 100 / ceiling).toFixed(2)}`).join("L");
-    if (line) chart.append(s("path", { class: `curve ${colour(name)}`, d: `M${line}` }));
+    if (line) chart.append(s("path", { class: `curve k${k}`, d: `M${line}` }));
   }
   if (data.explained.length > 1) {
     let begin = 0;
