@@ -30,7 +30,7 @@ from vidcam.pipeline.options import MediaOptions
 LEFT = ("predictions.csv", "summary.csv", "index.html")
 NOT_FOR_ALL = {
     *("source", "output", "model", "track", "predictions", "maps", "keep_track", "make_explainer", "overwrite"),
-    *("progress", "on_model", "cancelled", "partial_output", "media"),
+    *("progress", "on_model", "cancelled", "partial_output", "measure", "media"),
 }
 """What `run` takes that is not the same for every clip."""
 

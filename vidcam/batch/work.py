@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells, split_methods
-from vidcam.pipeline.clip import Progress, Reader
+from vidcam.pipeline.clip import Progress
+from vidcam.pipeline.stages import Stages, Watch
 
 POSTER = 320
 """Longer side of a poster in pixels."""
@@ -231,8 +231,12 @@ def _failed(record: Record, error: str, *, lasting: bool = False) -> Record:
 def _look(job: Job) -> Info:
     """Returns what an input is; a decoder that hangs in it is given up."""
     options = {n: job.settings.options[n] for n in READING if job.settings.options.get(n) is not None}
-    with Reader(partial(open_source, job.input.path, **options), str(job.input.path)) as reader:
-        return reader.source.info
+    watch = Watch(lambda: 0, f"{job.input.path}: opening it makes no progress; given up")
+    with Stages() as stages:
+        opening = (open_source(job.input.path, **options) for _ in range(1))
+        source = next(stages.overlap(opening, 1, "look", watch))
+    with source:
+        return source.info
 
 
 def _suffix(job: Job, info: Info) -> str:
