@@ -21,6 +21,8 @@ const explained = data.explained.flatMap(([name, length]) => Array(length).fill(
 
 // ---- the embedded files
 
+const TOLD = { original: "The original", overlay: "The original with heat where the classifier looks" };
+
 function embedded(id) {
   const script = byId(`${id}-data`);
   const text = script.textContent;
@@ -104,7 +106,7 @@ function drawChart() {
 
 function showStill() {
   for (const [side, id] of [["left", "original"], ["right", "overlay"]]) {
-    byId(side).append(h("img", { id, src: embedded(id), alt: id === "original" ? "The original" : "The original with heat where the classifier looks" }));
+    byId(side).append(h("img", { id, src: embedded(id), alt: TOLD[id] }));
   }
   legend.classList.add("bars");
   byId("controls").classList.add("still");
@@ -118,125 +120,178 @@ function showStill() {
 
 // ---- a clip: the overlay's clock leads, the original follows
 
-function showClip() {
-  const cursor = drawChart();
-  const [original, overlay] = [["left", "original"], ["right", "overlay"]].map(([side, id]) => {
-    const video = h("video", { id, playsinline: true, preload: "auto", tabindex: "-1", "aria-label": id === "original" ? "The original" : "The original with heat where the classifier looks" });
-    video.muted = true;
-    video.src = embedded(id);
-    byId(side).append(video);
-    return video;
+function makeVideo(side, id) {
+  const video = h("video", { id, playsinline: true, preload: "auto", tabindex: "-1", "aria-label": TOLD[id] });
+  video.muted = true;
+  video.src = embedded(id);
+  byId(side).append(video);
+  // A video seeks to one place at a time; of many that are asked for meanwhile, the last counts.
+  video.seekTo = (time) => {
+    video.wanted = Math.max(0, time);
+    if (!video.seeking) video.currentTime = video.wanted;
+  };
+  video.addEventListener("seeked", () => {
+    if (video.wanted !== undefined && Math.abs(video.currentTime - video.wanted) > 1e-3) video.currentTime = video.wanted;
   });
-  const start = { original: data.starts.original, overlay: data.starts.overlay };
-  const now = () => overlay.currentTime - start.overlay;
-  const icon = byId("play").querySelector("path");
-  const shapes = { play: icon.getAttribute("d"), pause: "M6 5h4v14H6zM14 5h4v14h-4z" };
-  let playing = false;
-  let current = -1;
+  return video;
+}
 
-  function draw(i) {
-    if (i === current) return;
-    current = i;
-    cursor.setAttribute("x1", x(i));
-    cursor.setAttribute("x2", x(i));
+const settled = (video) => new Promise((resolve) => {
+  const look = () => (video.seeking || video.readyState < 2 ? setTimeout(look, 15) : resolve());
+  look();
+});
+
+/** Original and overlay as if they were one. */
+class Pair {
+  constructor(original, overlay) {
+    [this.original, this.overlay] = [original, overlay];
+    this.held = 0;
+  }
+
+  get time() {
+    return this.overlay.currentTime - data.starts.overlay;
+  }
+
+  seek(time) {
+    this.original.seekTo(data.starts.original + time);
+    this.overlay.seekTo(data.starts.overlay + time);
+  }
+
+  pause() {
+    this.original.pause();
+    this.overlay.pause();
+  }
+
+  async play(rate, wanted) {
+    await Promise.all([settled(this.original), settled(this.overlay)]);
+    if (!wanted()) return;
+    for (const video of [this.original, this.overlay]) {
+      video.wanted = undefined;
+      video.playbackRate = rate;
+    }
+    await Promise.all([this.original, this.overlay].map((video) => video.play().catch(() => {})));
+  }
+
+  /** Brings the original back in step: by a little more or less speed, by a jump where it is far off. */
+  follow(rate, stamp) {
+    const { original } = this;
+    const ahead = original.currentTime - data.starts.original - this.time;
+    if (Math.abs(ahead) > 0.25 && stamp > this.held && !original.ended) {
+      original.currentTime = data.starts.original + this.time;
+      this.held = stamp + 500;
+    }
+    const wanted = Math.abs(ahead) > 0.008 ? rate * clamp(1 - 2 * ahead, 0.75, 1.25) : rate;
+    if (Math.abs(original.playbackRate - wanted) > 0.005) original.playbackRate = wanted;
+    if (original.paused && !original.ended) original.play().catch(() => {});
+  }
+}
+
+/** What the page shows of the frame it is at, and what moves it. */
+class Player {
+  constructor(pair, cursor) {
+    [this.pair, this.cursor] = [pair, cursor];
+    this.playing = false;
+    this.current = -1;
+    this.runs = 0;
+    this.icon = byId("play").querySelector("path");
+    this.shapes = { play: this.icon.getAttribute("d"), pause: "M6 5h4v14H6zM14 5h4v14h-4z" };
+    pair.overlay.addEventListener("ended", () => {
+      if (!this.playing) return;
+      pair.pause();
+      this.go(0);
+      this.resume();
+    });
+  }
+
+  draw(i) {
+    if (i === this.current) return;
+    this.current = i;
+    this.cursor.setAttribute("x1", x(i));
+    this.cursor.setAttribute("x2", x(i));
     byId("scrub").value = i;
     byId("scrub").setAttribute("aria-valuetext", `frame ${i + 1} of ${count}, ${clock(times[i])}`);
     byId("where").textContent = `${clock(times[i])} · ${i + 1} / ${count}`;
     tell(i);
   }
 
-  // A video seeks to one place at a time; of many that are asked for meanwhile, the last counts.
-  for (const video of [original, overlay]) {
-    video.seekTo = (time) => {
-      video.wanted = Math.max(0, time);
-      if (!video.seeking) video.currentTime = video.wanted;
-    };
-    video.addEventListener("seeked", () => {
-      if (video.wanted !== undefined && Math.abs(video.currentTime - video.wanted) > 1e-3) video.currentTime = video.wanted;
-    });
-  }
-
-  function go(i) {
+  go(i) {
     const at = clamp(i, 0, count - 1);
-    original.seekTo(start.original + middle(at));
-    overlay.seekTo(start.overlay + middle(at));
-    draw(at);
+    this.pair.seek(middle(at));
+    this.draw(at);
   }
 
-  const settled = (video) => new Promise((resolve) => {
-    const look = () => (video.seeking || video.readyState < 2 ? setTimeout(look, 15) : resolve());
-    look();
-  });
-
-  async function resume() {
-    await Promise.all([settled(original), settled(overlay)]);
-    if (!playing) return;
-    original.wanted = overlay.wanted = undefined;
-    overlay.playbackRate = original.playbackRate = Number(byId("speed").value);
-    await Promise.all([original, overlay].map((video) => video.play().catch(() => {})));
-    requestAnimationFrame(follow);
+  jump(i) {
+    if (this.playing) this.set(false);
+    this.go(i);
   }
 
-  let held = 0;
-  function follow(stamp) {
-    if (!playing || overlay.paused) return;
-    const time = now();
-    draw(frameAt(time));
-    const ahead = original.currentTime - start.original - time;
-    const rate = Number(byId("speed").value);
-    if (Math.abs(ahead) > 0.25 && stamp > held && !original.ended) {
-      original.currentTime = start.original + time;
-      held = stamp + 500;
-    }
-    const wanted = Math.abs(ahead) > 0.008 ? rate * clamp(1 - 2 * ahead, 0.75, 1.25) : rate;
-    if (Math.abs(original.playbackRate - wanted) > 0.005) original.playbackRate = wanted;
-    // A run that was stopped early ends before its source does.
-    if (original.paused && !original.ended) original.play().catch(() => {});
-    requestAnimationFrame(follow);
-  }
-
-  function set(on) {
-    playing = on;
+  set(on) {
+    this.playing = on;
     byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
-    icon.setAttribute("d", on ? shapes.pause : shapes.play);
+    this.icon.setAttribute("d", on ? this.shapes.pause : this.shapes.play);
     if (on) {
-      if (current === count - 1) go(0);
-      resume();
+      if (this.current === count - 1) this.go(0);
+      this.resume();
     } else {
-      original.pause();
-      overlay.pause();
-      go(frameAt(now()));
+      this.pair.pause();
+      this.go(frameAt(this.pair.time));
     }
   }
 
-  overlay.addEventListener("ended", () => {
-    if (!playing) return;
-    original.pause();
-    go(0);
-    resume();
-  });
-
-  function jump(i) {
-    if (playing) set(false);
-    go(i);
+  async resume() {
+    this.runs += 1;
+    const run = this.runs;
+    const wanted = () => this.playing && run === this.runs;
+    await this.pair.play(this.rate, wanted);
+    if (wanted()) requestAnimationFrame((stamp) => this.follow(stamp));
   }
 
-  byId("play").addEventListener("click", () => set(!playing));
-  byId("back").addEventListener("click", () => jump(current - 1));
-  byId("on").addEventListener("click", () => jump(current + 1));
+  get rate() {
+    return Number(byId("speed").value);
+  }
+
+  follow(stamp) {
+    if (!this.playing || this.pair.overlay.paused) return;
+    this.draw(frameAt(this.pair.time));
+    this.pair.follow(this.rate, stamp);
+    requestAnimationFrame((next) => this.follow(next));
+  }
+}
+
+function listen(player) {
+  const { overlay } = player.pair;
+  byId("play").addEventListener("click", () => player.set(!player.playing));
+  byId("back").addEventListener("click", () => player.jump(player.current - 1));
+  byId("on").addEventListener("click", () => player.jump(player.current + 1));
   byId("scrub").max = count - 1;
-  byId("scrub").addEventListener("input", (event) => jump(Number(event.target.value)));
-  byId("speed").addEventListener("change", (event) => { overlay.playbackRate = Number(event.target.value); });
+  byId("scrub").addEventListener("input", (event) => player.jump(Number(event.target.value)));
+  byId("speed").addEventListener("change", () => { overlay.playbackRate = player.rate; });
   byId("sound").hidden = !data.sound;
   byId("sound").addEventListener("click", (event) => {
     overlay.muted = !overlay.muted;
     event.currentTarget.setAttribute("aria-pressed", String(!overlay.muted));
   });
+  listenToChart(player);
+  const KEYS = {
+    " ": () => player.set(!player.playing),
+    ArrowLeft: (second) => player.jump(second ? frameAt(times[player.current] - 1) : player.current - 1),
+    ArrowRight: (second) => player.jump(second ? frameAt(times[player.current] + 1) : player.current + 1),
+    Home: () => player.jump(0),
+    End: () => player.jump(count - 1),
+  };
+  document.addEventListener("keydown", (event) => {
+    const busy = event.target.closest("select, summary, a, #divider") || (event.key === " " && event.target.closest("button"));
+    if (busy || event.altKey || event.ctrlKey || event.metaKey || !KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key](event.shiftKey);
+  });
+}
 
+function listenToChart(player) {
   const chart = byId("chart");
   const pointed = (event) => {
     const { left, width } = chart.getBoundingClientRect();
-    jump(frameAt(times[0] + clamp((event.clientX - left) / width, 0, 1) * (times.at(-1) - times[0]) + usual / 2));
+    player.jump(frameAt(times[0] + clamp((event.clientX - left) / width, 0, 1) * (times.at(-1) - times[0]) + usual / 2));
   };
   chart.addEventListener("pointerdown", (event) => {
     chart.setPointerCapture(event.pointerId);
@@ -245,24 +300,14 @@ function showClip() {
   chart.addEventListener("pointermove", (event) => {
     if (chart.hasPointerCapture(event.pointerId)) pointed(event);
   });
+}
 
-  const KEYS = {
-    " ": () => set(!playing),
-    ArrowLeft: (second) => jump(second ? frameAt(times[current] - 1) : current - 1),
-    ArrowRight: (second) => jump(second ? frameAt(times[current] + 1) : current + 1),
-    Home: () => jump(0),
-    End: () => jump(count - 1),
-  };
-  document.addEventListener("keydown", (event) => {
-    const busy = event.target.closest("select, summary, a, #divider") || (event.key === " " && event.target.closest("button"));
-    if (busy || event.altKey || event.ctrlKey || event.metaKey || !KEYS[event.key]) return;
-    event.preventDefault();
-    KEYS[event.key](event.shiftKey);
-  });
-
+function showClip() {
+  const player = new Player(new Pair(makeVideo("left", "original"), makeVideo("right", "overlay")), drawChart());
+  listen(player);
   byId("controls").hidden = false;
   byId("keys").hidden = false;
-  go(0);
+  player.go(0);
 }
 
 // ---- original and overlay on one place, a line between them
