@@ -22,6 +22,41 @@ Fit = Literal["squash", "keep", "pad", "crop"]
 FITS: tuple[Fit, ...] = ("squash", "keep", "pad", "crop")
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels; the first pixel covers 0 to 1."""
+Matrix = Literal["bt601", "bt709"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """A picture as video stores it: 8 bits, limited range, colour at half the size both ways (4:2:0), even sides.
+
+    Attributes:
+        y: luma, uint8 (H, W), 16 to 235.
+        u: blue difference, uint8 (H / 2, W / 2), 128 for grey.
+        v: red difference, like `u`.
+        matrix: how the three mean colours (ITU-R BT.601 or BT.709).
+    """
+
+    y: Array
+    u: Array
+    v: Array
+    matrix: Matrix
+
+    @classmethod
+    def empty(cls, size: tuple[int, int], matrix: Matrix) -> Planes:
+        """Makes a picture of a (width, height), both even, to write into."""
+        width, height = size
+        y, u, v = (np.empty((height // n, width // n), np.uint8) for n in (1, 2, 2))
+        return cls(y, u, v, matrix)
+
+    @property
+    def all(self) -> tuple[Array, Array, Array]:
+        """Y, U and V."""
+        return self.y, self.u, self.v
+
+    def part(self, x0: int, y0: int, x1: int, y1: int) -> Planes:
+        """Returns a part of the picture, in even pixels, that shares its memory."""
+        half = slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2)
+        return Planes(self.y[y0:y1, x0:x1], self.u[half], self.v[half], self.matrix)
 
 
 class Frame:
@@ -32,11 +67,13 @@ class Frame:
         time: seconds from the start of the stream.
         duration: seconds until the next frame, None where the source does not know.
         picture: the decoded picture: RGB uint8 (H, W, 3), upright and with square pixels, or a function without
-            arguments that makes it. The function runs at most once, on the first `rgb()`.
+            arguments that makes it, which runs on the first `rgb()`.
         size: (width, height) of the upright picture in pixels.
+        planes: the same picture as Y, U and V, where the source stores just that: no turn, no other size. Callers must
+            not write into it.
     """
 
-    __slots__ = ("_picture", "duration", "index", "size", "time")
+    __slots__ = ("_picture", "_rgb", "duration", "index", "planes", "size", "time")
 
     def __init__(
         self,
@@ -45,18 +82,31 @@ class Frame:
         duration: Fraction | None,
         picture: Array | Callable[[], Array],
         size: tuple[int, int],
+        *,
+        planes: Planes | None = None,
     ) -> None:
         self.index = index
         self.time = time
         self.duration = duration
         self.size = size
+        self.planes = planes
         self._picture = picture
+        self._rgb: Array | None = None
 
     def rgb(self) -> Array:
-        """Returns the picture as RGB uint8 (H, W, 3); callers must not write into it."""
-        if callable(self._picture):
-            self._picture = self._picture()
-        return self._picture
+        """Returns the picture as RGB uint8 (H, W, 3), made once; callers must not write into it."""
+        if not callable(self._picture):
+            return self._picture
+        if self._rgb is None:
+            self._rgb = self._picture()
+            if self.planes is None:  # then what it was made of is needed no more
+                self._picture = self._rgb
+        return self._rgb
+
+    def release(self) -> None:
+        """Gives up the memory of `rgb()` where there are planes to draw on; another call makes it again."""
+        if self.planes is not None:
+            self._rgb = None
 
 
 @dataclass(frozen=True, slots=True)

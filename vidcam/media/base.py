@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from vidcam.media.target import Target
-from vidcam.types import Array, Frame
+from vidcam.types import Array, Frame, Planes
 
 Kind = Literal["video", "animation", "image"]
 
@@ -95,7 +95,10 @@ class Sink(ABC):
         frames: pictures written so far.
         full: True when the file takes no further picture (a still has its one).
         notes: one-line things to tell the user.
+        stores_planes: whether `write_planes` saves a conversion.
     """
+
+    stores_planes = False
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -116,6 +119,12 @@ class Sink(ABC):
             duration: for how long, None where it is not known. What counts is the next picture's time; the duration
                 decides for the last one.
         """
+
+    def write_planes(self, planes: Planes, time: Fraction, duration: Fraction | None = None) -> None:
+        """Adds one picture that is Y, U and V already; the rest is as in `write`."""
+        from vidcam.media.color import planes_to_rgb
+
+        self.write(planes_to_rgb(planes), time, duration)
 
     @abstractmethod
     def _finish(self, cut: bool) -> None:

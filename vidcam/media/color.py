@@ -14,9 +14,11 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 
-from vidcam.types import Array
+from vidcam.types import Array, Matrix, Planes
 
 BT709, BT601, BT2020 = 1, 5, 9  # swscale's numbers for matrices
+_NAMES: dict[int, Matrix] = {BT709: "bt709", BT601: "bt601"}
+MATRICES: dict[Matrix, int] = {name: number for number, name in _NAMES.items()}
 LIMITED, FULL = 1, 2  # FFmpeg's numbers for ranges
 UNSPECIFIED = 2  # FFmpeg's number for a matrix, primaries or transfer that the file does not name
 _MATRIX = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}  # FFmpeg's number -> swscale's
@@ -113,22 +115,58 @@ def to_rgb(frame: Any, color: Color, size: tuple[int, int], background: tuple[in
     return picture
 
 
-def to_yuv420p(rgb: Array) -> Any:
+def planes_of(frame: Any, color: Color) -> Planes | None:
+    """Returns a decoded frame's own memory as planes; None where it stores pictures in another way.
+
+    Args:
+        frame: an `av.VideoFrame`; the planes share its memory and must not be written to.
+        color: how its numbers mean colours.
+    """
+    if frame.format.name != "yuv420p" or color.range != LIMITED or color.hdr or color.matrix not in _NAMES:
+        return None
+    if frame.width % 2 or frame.height % 2:
+        return None
+    y, u, v = _views(frame)
+    return Planes(y, u, v, _NAMES[color.matrix])
+
+
+def from_planes(planes: Planes) -> Any:
+    """Returns a copy of planes as an `av.VideoFrame`."""
+    height, width = planes.y.shape
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for target, source in zip(_views(frame), planes.all, strict=True):
+        target[:] = source
+    return frame
+
+
+def planes_to_rgb(planes: Planes) -> Array:
+    """Converts planes to RGB uint8 (H, W, 3)."""
+    size = (planes.y.shape[1], planes.y.shape[0])
+    return to_rgb(from_planes(planes), Color(MATRICES[planes.matrix], LIMITED), size, (0, 0, 0))
+
+
+def _views(frame: Any) -> list[Array]:
+    """Returns the planes of a yuv420p frame without the bytes at the lines' ends."""
+    return [np.frombuffer(p, np.uint8).reshape(-1, p.line_size)[: p.height, : p.width] for p in frame.planes]
+
+
+def to_yuv420p(rgb: Array, matrix: Matrix = "bt709") -> Any:
     """Converts a picture for the encoder.
 
     Args:
         rgb: uint8 (H, W, 3), both sides even.
+        matrix: what the file says of its colours.
 
     Returns:
-        An `av.VideoFrame`: yuv420p, BT.709, limited range.
+        An `av.VideoFrame`: yuv420p, limited range.
     """
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     return _POOL.reformat(
         "encode",
         frame,
         format="yuv420p",
-        src_colorspace=BT709,
-        dst_colorspace=BT709,
+        src_colorspace=MATRICES[matrix],
+        dst_colorspace=MATRICES[matrix],
         src_color_range=FULL,
         dst_color_range=LIMITED,
         interpolation=Interpolation.BILINEAR | _EXACT,

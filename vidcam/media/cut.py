@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.base import DEFAULT_MAX_PIXELS
-from vidcam.types import Array, Frame
+from vidcam.types import Array, Frame, Planes
 
 Seconds = float | Fraction
 
@@ -24,12 +24,14 @@ class Shot:
         duration: seconds, None where the file does not say.
         picture: makes the picture, RGB uint8 (H, W, 3).
         size: (width, height) of that picture.
+        planes: the same picture as it is stored, see `Frame`.
     """
 
     time: Fraction
     duration: Fraction | None
     picture: Array | Callable[[], Array]
     size: tuple[int, int]
+    planes: Planes | None = None
 
 
 def exact(seconds: Seconds) -> Fraction:
@@ -163,7 +165,7 @@ class Reading:
 
 
 def _frame(index: int, shot: Shot, duration: Fraction | None) -> Frame:
-    return Frame(index, shot.time, duration, shot.picture, shot.size)
+    return Frame(index, shot.time, duration, shot.picture, shot.size, planes=shot.planes)
 
 
 def fitted(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:

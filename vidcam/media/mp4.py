@@ -11,21 +11,27 @@ from av.codec.context import Flags
 
 from vidcam.errors import VidcamError
 from vidcam.media.base import Info, Sink
-from vidcam.media.color import to_yuv420p
+from vidcam.media.color import from_planes, planes_to_rgb, to_yuv420p
 from vidcam.media.container import abandon, reason, writing
 from vidcam.media.sound import Sound
 from vidcam.media.target import Target
-from vidcam.types import Array
+from vidcam.types import Array, Matrix, Planes
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _TIME_BASE = Fraction(1, 90000)  # divides 24, 25, 30, 50, 60 and, but for 1/4 of a tick, their 1000/1001 evenly
 _BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer alike
+_COLORSPACE: dict[Matrix, int] = {"bt709": _BT709, "bt601": 6}
 _LIMITED = 1
 _BROWSER_DELAY = Fraction(1, 10)  # what browsers make of a delay of 0 in an animation
 
 
 class VideoSink(Sink):
-    """An H.264 file; `open_sink` says what the arguments mean."""
+    """An H.264 file; `open_sink` says what the arguments mean.
+
+    Its matrix is the first picture's: BT.709 for RGB, their own for planes.
+    """
+
+    stores_planes = True
 
     def __init__(
         self,
@@ -47,17 +53,33 @@ class VideoSink(Sink):
         self._late = Fraction(0)  # what delays of 0 have added
         self._tail = Fraction(0)
         self._comment = comment
+        self._matrix: Matrix = "bt709"
         with writing(self.path):
             self._open()
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
+        padded = _even(rgb)
+        self._prepare((padded.shape[1], padded.shape[0]), "bt709")
+        self._encode(to_yuv420p(padded, self._matrix), time, duration)
+
+    def write_planes(self, planes: Planes, time: Fraction, duration: Fraction | None = None) -> None:
+        self._prepare((planes.y.shape[1], planes.y.shape[0]), planes.matrix)
+        if planes.matrix != self._matrix:  # another picture has come first
+            self.write(planes_to_rgb(planes), time, duration)
+        else:
+            self._encode(from_planes(planes), time, duration)
+
+    def _prepare(self, size: tuple[int, int], matrix: Matrix) -> None:
+        """Begins the file with the first picture; every other one has to be as large."""
+        if self._stream is None:
+            self.size, self._matrix = size, matrix
+            with writing(self.path):
+                self._begin()
+        if size != self.size:
+            raise VidcamError(f"{self.path}: a picture of {size[0]}x{size[1]} does not fit {self.size}")
+
+    def _encode(self, frame: Any, time: Fraction, duration: Fraction | None) -> None:
         with writing(self.path):
-            if self._stream is None:
-                self._begin(rgb)
-            padded = _even(rgb)
-            if (padded.shape[1], padded.shape[0]) != self.size:
-                raise VidcamError(f"{self.path}: a picture of {rgb.shape[1]}x{rgb.shape[0]} does not fit {self.size}")
-            frame = to_yuv420p(padded)
             at = time - self._zero + self._late + (self._sound.shift if self._sound else 0)
             frame.pts = self._last = max(round(at / _TIME_BASE), self._last + 1)
             frame.time_base = _TIME_BASE
@@ -82,8 +104,8 @@ class VideoSink(Sink):
         if self._comment:
             self._container.metadata["comment"] = self._comment
 
-    def _begin(self, rgb: Array) -> None:
-        self._add_pictures(rgb)
+    def _begin(self) -> None:
+        self._add_pictures()
         if self._sound:
             self._sound.add_to(self._container)
             self.notes = self._sound.notes
@@ -97,23 +119,22 @@ class VideoSink(Sink):
             self._discard()
             self._sound = None
             self._open()
-            self._add_pictures(rgb)
+            self._add_pictures()
             self._container.start_encoding()
 
-    def _add_pictures(self, rgb: Array) -> None:
-        height, width = _even(rgb).shape[:2]
+    def _add_pictures(self) -> None:
         rate = self._source.fps
         if rate is None or not 0 < rate <= 1000:
             rate = Fraction(25)
         stream = self._container.add_stream("libx264", rate=rate, options=self._options)
-        stream.width, stream.height = width, height
+        stream.width, stream.height = self.size or (0, 0)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = _TIME_BASE
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_primaries = context.color_trc = _BT709
+        context.colorspace = _COLORSPACE[self._matrix]
         context.color_range = _LIMITED
         context.flags |= Flags.frame_duration
-        self.size = (width, height)
         self._stream = stream
 
     def _nominal(self) -> Fraction:

@@ -15,10 +15,10 @@ import numpy as np
 
 from vidcam.errors import VidcamError
 from vidcam.media.base import Info, Source
-from vidcam.media.color import Color, to_rgb
+from vidcam.media.color import Color, planes_of, to_rgb
 from vidcam.media.container import audio_streams, open_container, seconds
 from vidcam.media.cut import Reading, Shot, fitted
-from vidcam.types import Array, Frame
+from vidcam.types import Array, Frame, Planes
 
 # More decoder threads hold more pictures in memory and gain little next to a model and an encoder.
 _THREADS = max(1, min(os.cpu_count() or 1, 8))
@@ -147,10 +147,14 @@ class VideoSource(Source):
                 time = last + (self._nominal if time is None else self._tick)
             last = time if time is not None else Fraction(0)
             duration = seconds(frame.duration or None, frame.time_base) or self._nominal
-            yield Shot(last, duration, partial(self._picture, frame), self.info.size)
+            yield Shot(last, duration, partial(self._picture, frame), self.info.size, self._planes(frame))
 
     def _picture(self, frame: Any) -> Array:
         return _upright(to_rgb(frame, self._color, self._size, self._reading.background), self._matrix)
+
+    def _planes(self, frame: Any) -> Planes | None:
+        as_stored = self._matrix == (1, 0, 0, 1) and self._size == (frame.width, frame.height)
+        return planes_of(frame, self._color) if as_stored else None
 
     def _decode(self) -> Iterator[Any]:
         """Returns the stream's frames; what cannot be read is counted and left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from vidcam.cam.targets import CLIP_TOP
 from vidcam.media import Source
 from vidcam.pipeline.cells import Cell
 from vidcam.pipeline.explain import explain, predict
+from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.outputs import Recorder
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.types import Frame, Track
@@ -20,31 +21,52 @@ from vidcam.types import Frame, Track
 Progress = Callable[[int, int | None], None]
 
 
+AHEAD = 8
+"""Frames that may be decoded ahead."""
+
+
 class Reader:
-    """A source that can be read again; a context manager.
+    """A source that is decoded ahead in a thread and can be read again; a context manager.
+
+    The first frames are decoded at once, while somebody loads a model.
 
     Args:
         open: opens it.
         name: what to call it in messages.
+        meter: measures the decoding.
 
     Attributes:
         source: the source as it is open now.
     """
 
-    def __init__(self, open: Callable[[], Source], name: str) -> None:
+    def __init__(self, open: Callable[[], Source], name: str, meter: Meter) -> None:
         self._open = open
         self._name = name
-        self._fresh = True
-        self._hangs = False
+        self._meter = meter
+        self._stages = Stages()
         self.source = self._opened()
+        self._ahead: Iterator[Frame] | None = self._read()
 
-    def frames(self) -> Iterable[Frame]:
+    def frames(self) -> Iterator[Frame]:
         """Returns the frames from the first on; those given before are no longer read."""
-        if not self._fresh:
-            self.source.close()
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            self._close()
+            self._stages = Stages()
             self.source = self._opened()
-        self._fresh = False
-        return self.source
+            ahead = self._read()
+        return ahead
+
+    def _read(self) -> Iterator[Frame]:
+        source = self.source
+        watch = Watch(lambda: source.pulse, f"{self._name}: reading it makes no progress any more; given up")
+        return self._stages.overlap(self._meter.each(source, "decode"), AHEAD, "decode", watch)
+
+    def _close(self) -> None:
+        """Ends the thread and closes the source, but for a decoder that hangs: that is left alone."""
+        self._stages.__exit__(None, None, None)
+        if not self._stages.hung:
+            self.source.close()
 
     def _opened(self) -> Source:
         """Opens the source in a thread, so that a file in which the decoder hangs at once can be given up, too."""
@@ -52,16 +74,11 @@ class Reader:
         with Stages() as stages:
             return next(stages.overlap((self._open() for _ in range(1)), 1, "open", watch))
 
-    def leave_open(self, hung: bool) -> None:
-        """Gives the source up without closing it where a thread hangs in its decoder."""
-        self._hangs = hung
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if not self._hangs:
-            self.source.close()
+        self._close()
 
 
 class Passes:
@@ -97,7 +114,7 @@ class Passes:
         return False
 
 
-def best_class(reader: Reader, cell: Cell, passes: Passes) -> int:
+def best_class(reader: Reader, cell: Cell, passes: Passes, meter: Meter) -> int:
     """Classifies a whole clip.
 
     Returns:
@@ -105,23 +122,23 @@ def best_class(reader: Reader, cell: Cell, passes: Passes) -> int:
     """
     total = np.zeros(len(cell.explainer.classifier.labels))
     with Stages() as stages:
-        for probabilities in predict(stages, reader.frames(), cell.explainer):
+        for probabilities in predict(stages, reader.frames(), cell.explainer, meter):
             total += probabilities.sum(axis=0)
             if passes.step(len(probabilities)):
                 break
     return int(total.argmax())
 
 
-def resolve(reader: Reader, cells: Sequence[Cell], passes: Passes) -> list[Cell]:
+def resolve(reader: Reader, cells: Sequence[Cell], passes: Passes, meter: Meter) -> list[Cell]:
     """Puts the clip's best class in the place of `clip-top`, where a cell asks for it."""
     if all(cell.target != CLIP_TOP for cell in cells):
         return list(cells)
-    best = best_class(reader, cells[0], passes)
+    best = best_class(reader, cells[0], passes, meter)
     return [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
 
 
 def explain_clip(
-    reader: Reader, cells: Sequence[Cell], metas: Sequence[Mapping[str, str]], passes: Passes
+    reader: Reader, cells: Sequence[Cell], metas: Sequence[Mapping[str, str]], passes: Passes, meter: Meter
 ) -> list[Track]:
     """Explains a whole clip.
 
@@ -130,13 +147,14 @@ def explain_clip(
         cells: what explains it, and what, without `clip-top`.
         metas: the provenance of each cell.
         passes: progress and cancellation.
+        meter: measures the work.
 
     Returns:
         A track for each cell; none where the clip has no frame.
     """
     recorder = Recorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
-        for batch in recorder.watch(explain(stages, reader.frames(), cells)):
+        for batch in recorder.watch(explain(stages, reader.frames(), cells, meter)):
             if passes.step(len(batch.frames)):
                 break
     return recorder.tracks()

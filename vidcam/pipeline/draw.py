@@ -11,10 +11,12 @@ from vidcam.cam import target_name
 from vidcam.errors import UsageError
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.explain import Explained
+from vidcam.pipeline.meter import Meter
 from vidcam.render import (
     DEFAULT_NORMALIZE,
     DEFAULT_SMOOTH,
     Opacity,
+    Picture,
     Scaling,
     Timeline,
     View,
@@ -23,13 +25,15 @@ from vidcam.render import (
     check_smooth,
     clip_peak,
     compose,
+    compose_planes,
     draw_caption,
     draw_colorbar,
     parse_normalize,
     shrink,
+    suits_planes,
     tile,
 )
-from vidcam.types import Array, Explanation, Frame, Track
+from vidcam.types import Array, Explanation, Frame, Planes, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ class Look:
         """Whether the whole clip has to be known before its first picture can be drawn."""
         return self.normalize == "clip" or self.view == "timeline"
 
+    def on_planes(self, grid: Grid) -> bool:
+        """Tells whether pictures can be drawn on the planes that a video stores, without a way through RGB."""
+        return self.view == "overlay" and len(grid.titles) == 1
+
     def scalings(self, cells: int, tracks: Sequence[Track]) -> list[Scaling]:
         """Returns what scales each cell's maps.
 
@@ -89,10 +97,10 @@ def cuts_of(track: Track) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A frame, its finished picture (RGB uint8), and what the model said about it (in a grid, about the first cell)."""
+    """A frame, its picture (RGB uint8, or planes) and what the model said about it (in a grid, about the first cell)."""
 
     frame: Frame
-    picture: Array
+    picture: Picture
     target: tuple[int, ...]
     logits: Array
     probabilities: Array
@@ -100,12 +108,17 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Drawer:
-    """What is needed to draw any frame: the look, the class names, the cells and how each is scaled over time."""
+    """What is needed to draw any frame: the look, the class names, the cells and how each is scaled over time.
+
+    Attributes:
+        planes: whether frames that are stored as planes stay planes.
+    """
 
     look: Look
     labels: Sequence[str]
     grid: Grid
     scalings: Sequence[Scaling]
+    planes: bool = False
 
     def text(self, e: Explanation, i: int, title: str) -> str:
         """Returns what is written on a cell: the method where there are several, the target and its probability."""
@@ -123,6 +136,9 @@ def draw(
     labels: Sequence[str],
     grid: Grid = SINGLE,
     tracks: Sequence[Track] = (),
+    *,
+    planes: bool = False,
+    meter: Meter | None = None,
 ) -> Iterator[Drawn]:
     """Draws explained frames.
 
@@ -132,28 +148,34 @@ def draw(
         labels: a name for each class.
         grid: how the cells are laid out and named.
         tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
+        planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
+        meter: measures the work.
 
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, look.scalings(len(grid.titles), tracks))
+    drawer = Drawer(look, labels, grid, look.scalings(len(grid.titles), tracks), planes)
+    meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
         for i, frame in enumerate(batch.frames):
-            picture = _picture(batch, i, drawer)
-            if look.view == "timeline":
-                if timeline is None:
-                    size = (picture.shape[1], picture.shape[0])
-                    timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
-                picture = timeline.under(picture, float(frame.time))
+            with meter.stage("draw"):
+                picture = _picture(batch, i, drawer)
+                if look.view == "timeline" and not isinstance(picture, Planes):
+                    if timeline is None:
+                        size = (picture.shape[1], picture.shape[0])
+                        timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
+                    picture = timeline.under(picture, float(frame.time))
             first = batch.explanations[0]
             yield Drawn(frame, picture, first.targets[i], first.logits[i], first.probabilities[i])
 
 
-def _picture(batch: Explained, i: int, drawer: Drawer) -> Array:
+def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     """Draws all cells of a frame."""
     frame, look, grid = batch.frames[i], drawer.look, drawer.grid
     placement = batch.explanations[0].placement
+    if drawer.planes and frame.planes is not None and suits_planes(placement):
+        return _picture_of_planes(frame.planes, batch, i, drawer)
     rgb, placement = shrink(frame.rgb(), placement, cell_size(placement.frame, len(grid.titles)))
     cells = []
     for explanation, scaling, title in zip(batch.explanations, drawer.scalings, grid.titles, strict=True):
@@ -175,6 +197,25 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Array:
             draw_caption(picture, text, left=rgb.shape[1] if look.view == "side-by-side" else 0)
         cells.append(picture)
     return tile(cells, grid.columns)
+
+
+def _picture_of_planes(frame: Planes, batch: Explained, i: int, drawer: Drawer) -> Planes:
+    """Draws a frame's one cell on the planes that the source stores."""
+    look, explanation = drawer.look, batch.explanations[0]
+    raw, peak = drawer.scalings[0](explanation.maps[i], float(batch.frames[i].time), batch.cuts[i])
+    picture = compose_planes(
+        frame,
+        raw,
+        explanation.placement,
+        peak,
+        colormap=look.colormap,
+        alpha=look.alpha,
+        opacity=look.opacity,
+    )
+    if look.colorbar:
+        draw_colorbar(picture, look.colormap, peak)
+    draw_caption(picture, drawer.text(explanation, i, drawer.grid.titles[0]))
+    return picture
 
 
 def caption_text(target: Sequence[int], probabilities: Array, labels: Sequence[str]) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 
 from vidcam.cam import Explainer
 from vidcam.errors import VidcamError
-from vidcam.media import Source
 from vidcam.pipeline.cells import Cell
+from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.scenes import Scenes
-from vidcam.pipeline.stages import Stages, Watch
+from vidcam.pipeline.stages import Stages
+from vidcam.render import suits_planes
 from vidcam.types import Array, Classifier, Explanation, Frame, Placement, Track
 
-AHEAD = 2
+AHEAD = 1
 """Batches that may wait between two stages."""
 
 
@@ -38,7 +39,9 @@ class Explained:
     cuts: list[bool]
 
 
-def prepare(source: Iterable[Frame], classifier: Classifier, batch_size: int) -> Iterator[Prepared]:
+def prepare(
+    source: Iterable[Frame], classifier: Classifier, batch_size: int, meter: Meter, *, planes: bool = False
+) -> Iterator[Prepared]:
     """Fits frames to the model's input and gathers them into batches.
 
     A batch ends early where the frames' size changes.
@@ -47,6 +50,8 @@ def prepare(source: Iterable[Frame], classifier: Classifier, batch_size: int) ->
         source: the frames.
         classifier: whose input they are fitted to.
         batch_size: frames in a batch.
+        meter: measures the work.
+        planes: whether frames are drawn on their planes afterwards; else their RGB is kept.
 
     Yields:
         The batches in order.
@@ -54,7 +59,9 @@ def prepare(source: Iterable[Frame], classifier: Classifier, batch_size: int) ->
     batch: Prepared | None = None
     scenes = Scenes()
     for frame in source:
-        fitted, placement = classifier.prepare(frame.rgb())
+        with meter.stage("prepare"):
+            fitted, placement = _fitted(frame, classifier, planes)
+            cut = scenes.cut(fitted)
         if batch is not None and (placement != batch.placement or len(batch.frames) == batch_size):
             yield batch
             batch = None
@@ -62,55 +69,66 @@ def prepare(source: Iterable[Frame], classifier: Classifier, batch_size: int) ->
             batch = Prepared([], [], placement, [])
         batch.frames.append(frame)
         batch.inputs.append(fitted)
-        batch.cuts.append(scenes.cut(fitted))
+        batch.cuts.append(cut)
     if batch is not None:
         yield batch
 
 
-def explain(stages: Stages, source: Iterable[Frame], cells: Sequence[Cell]) -> Iterator[Explained]:
+def _fitted(frame: Frame, classifier: Classifier, planes: bool) -> tuple[Array, Placement]:
+    """Fits a frame to the model's input, and lets it keep one form of its picture only: the one to draw on."""
+    if not planes:
+        frame.planes = None
+    fitted, placement = classifier.prepare(frame.rgb())
+    if suits_planes(placement):
+        frame.release()
+    return fitted, placement
+
+
+def explain(
+    stages: Stages, source: Iterable[Frame], cells: Sequence[Cell], meter: Meter, *, planes: bool = False
+) -> Iterator[Explained]:
     """Reads, fits and explains frames, in two threads.
 
     Args:
         stages: where the threads run.
         source: the frames.
         cells: what explains them, and what; their explainers have one classifier and batch size.
+        meter: measures the work.
+        planes: see `prepare`.
 
     Returns:
         Batches of explained frames, in order.
     """
     first = cells[0].explainer
-    batches = stages.overlap(prepare(source, first.classifier, first.batch_size), AHEAD, "read", _watch(source))
+    prepared = prepare(source, first.classifier, first.batch_size, meter, planes=planes)
+    batches = stages.overlap(prepared, AHEAD, "prepare")
 
     def explained() -> Iterator[Explained]:
         for b in batches:
-            maps = tuple(cell.explainer.explain_inputs(b.inputs, b.placement, cell.target) for cell in cells)
+            with meter.stage("explain"):
+                maps = tuple(cell.explainer.explain_inputs(b.inputs, b.placement, cell.target) for cell in cells)
             yield Explained(b.frames, maps, b.cuts)
 
     return stages.overlap(explained(), AHEAD, "explain")
 
 
-def predict(stages: Stages, source: Iterable[Frame], explainer: Explainer) -> Iterator[Array]:
+def predict(stages: Stages, source: Iterable[Frame], explainer: Explainer, meter: Meter) -> Iterator[Array]:
     """Reads, fits and classifies frames, without maps.
 
     Args:
         stages: where the threads run.
         source: the frames.
         explainer: its classifier and batch size are used.
+        meter: measures the work.
 
     Yields:
         Each batch's probabilities (B, classes).
     """
-    for batch in stages.overlap(
-        prepare(source, explainer.classifier, explainer.batch_size), AHEAD, "read", _watch(source)
-    ):
-        yield explainer.predict(batch.inputs)[1]
-
-
-def _watch(source: Iterable[Frame]) -> Watch | None:
-    """A decoder that hangs in a damaged file is given up."""
-    if not isinstance(source, Source):
-        return None
-    return Watch(lambda: source.pulse, f"{source.info.path}: reading it makes no progress any more; given up")
+    prepared = prepare(source, explainer.classifier, explainer.batch_size, meter)
+    for batch in stages.overlap(prepared, AHEAD, "prepare"):
+        with meter.stage("explain"):
+            probabilities = explainer.predict(batch.inputs)[1]
+        yield probabilities
 
 
 def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explained]:

@@ -22,6 +22,7 @@ from vidcam.media.target import Target as OutputFile
 from vidcam.pipeline.cells import split_methods
 from vidcam.pipeline.clip import Passes, Progress, Reader
 from vidcam.pipeline.draw import Drawn, Look, draw
+from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.options import MediaOptions, split_options
 from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
@@ -68,6 +69,7 @@ def run(
     on_model: Callable[[Sequence[Explainer]], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     partial_output: bool = True,
+    measure: bool = False,
     **media: Unpack[MediaOptions],
 ) -> Result:
     """Explains a video, GIF or image and writes it with the maps laid over it.
@@ -108,6 +110,7 @@ def run(
         cancelled: asked after every frame; True ends the run there.
         partial_output: a run that is ended early leaves its output, complete but shorter, as `NAME.partial.EXT`; False
             for nothing at all.
+        measure: the result says what each stage took (`Result.timings`).
         **media: `max_size`, `max_pixels`, `background` of `vidcam.media.open_source`; `fps`, `width`, `loop`, `crf`,
             `preset`, `audio` of `vidcam.media.open_sink`. For a folder of pictures `fps` is the source's.
 
@@ -134,23 +137,33 @@ def run(
     writes |= {"start": start, "end": end, "overwrite": overwrite}
     with ExitStack() as stack:
         stack.enter_context(_one_opencv_thread())
+        meter = stack.enter_context(Meter(measure))
         opening = partial(open_source, source, start=start, end=end, stride=stride, **reads)
-        reader = stack.enter_context(Reader(opening, str(source)))
+        reader = stack.enter_context(Reader(opening, str(source), meter))
         info = reader.source.info
         if view == "timeline" and info.kind == "image":
             raise UsageError(f"view timeline shows a clip over time; {source} is a single picture")
         path = output_path(source, info.kind, output)
         # What can be wrong with the outputs is found before the model is loaded, which takes seconds.
-        open_sink(path, source=info, **writes).abort()
+        probe = open_sink(path, source=info, **writes)
+        probe.abort()
         check_side_files(path, predictions, maps, overwrite)
-        stages = Stages()
-        stack.callback(lambda: reader.leave_open(stages.hung))
-        stack.enter_context(stages)
+        stages = stack.enter_context(Stages())
         if given is not None:
+            meter.begin()
             shown = from_track(reader, given, progress, cancelled)
         else:
             shown = from_model(
-                reader, stages, model, ask, look, progress=progress, cancelled=cancelled, on_model=on_model
+                reader,
+                stages,
+                model,
+                ask,
+                look,
+                progress=progress,
+                cancelled=cancelled,
+                on_model=on_model,
+                meter=meter,
+                stores_planes=probe.stores_planes,
             )
         if maps and len(shown.metas) > 1:
             raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(shown.metas)}")
@@ -162,16 +175,19 @@ def run(
         stack.enter_context(outputs)
         recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
-        drawn = stages.overlap(draw(explained, look, shown.labels, shown.grid, shown.tracks), AHEAD, "draw")
-        seen = _write(drawn, outputs, shown.passes)
+        planes = outputs.sink.stores_planes and look.on_planes(shown.grid)
+        pictures = draw(explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, meter=meter)
+        seen = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, shown.passes, meter)
         interrupted = shown.passes.stopped
         if interrupted and not (seen and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
         if not seen:
             raise VidcamError(f"{source}: has no picture in the time that was asked for")
         made = recorder.tracks()[0] if recorder else None
-        outputs.finish(made, cut=interrupted)
+        with meter.stage("encode"):
+            outputs.finish(made, cut=interrupted)
         sink = outputs.sink
+        timings = meter.timings(sink.frames)
     return Result(
         path=Path(sink.path),
         frames=sink.frames,
@@ -182,6 +198,7 @@ def run(
         interrupted=interrupted,
         notes=(*info.notes, *sink.notes, *_notes(ask)),
         track=made,
+        timings=timings,
     )
 
 
@@ -197,11 +214,12 @@ def _notes(ask: Ask) -> list[str]:
     return [f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target"]
 
 
-def _write(drawn: Iterable[Drawn], outputs: Outputs, passes: Passes) -> Counter[tuple[int, ...]]:
+def _write(drawn: Iterable[Drawn], outputs: Outputs, passes: Passes, meter: Meter) -> Counter[tuple[int, ...]]:
     """Writes the pictures and returns how often each target was explained."""
     seen: Counter[tuple[int, ...]] = Counter()
     for item in drawn:
-        outputs.write(item)
+        with meter.stage("encode"):
+            outputs.write(item)
         seen[item.target] += 1
         if passes.step() or outputs.sink.full:
             break

@@ -15,7 +15,7 @@ from vidcam.pipeline.draw import Drawn
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_path
 from vidcam.pipeline.records import Predictions, check_format
-from vidcam.types import Explanation, Frame, Track
+from vidcam.types import Explanation, Frame, Planes, Track
 
 _NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
@@ -89,7 +89,10 @@ class Outputs:
 
     def write(self, drawn: Drawn) -> None:
         """Adds a picture and its numbers."""
-        self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
+        if isinstance(drawn.picture, Planes):
+            self.sink.write_planes(drawn.picture, drawn.frame.time, drawn.frame.duration)
+        else:
+            self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
         if self._predictions is not None:
             self._predictions.write(drawn.frame, drawn.target, drawn.logits, drawn.probabilities)
 

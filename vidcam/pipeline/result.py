@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from vidcam.pipeline.meter import Timings
 from vidcam.types import Track
 
 _EMBED_LIMIT = 64 * 2**20
@@ -37,6 +38,7 @@ class Result:
         interrupted: the run was stopped before the source's end.
         notes: one-line things to tell the user.
         track: the raw maps, where they were asked for.
+        timings: what each stage took, where it was asked for.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Result:
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     track: Track | None = None
+    timings: Timings | None = None
 
     def _repr_html_(self) -> str:
         mime = _MIME.get(self.path.suffix.lower(), "")

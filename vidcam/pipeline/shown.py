@@ -16,6 +16,7 @@ from vidcam.pipeline.cells import SINGLE, Grid, make_cells
 from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
 from vidcam.pipeline.draw import Look
 from vidcam.pipeline.explain import Explained, explain, replay
+from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.stages import Stages
 from vidcam.types import Track
 
@@ -70,6 +71,8 @@ def from_model(
     progress: Progress | None,
     cancelled: Callable[[], bool],
     on_model: Callable[[Sequence[Explainer]], None] | None,
+    meter: Meter,
+    stores_planes: bool,
 ) -> Shown:
     """Loads a model and explains frames, in one pass where the look allows it."""
     classifier = as_classifier(model)
@@ -90,10 +93,12 @@ def from_model(
     count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
     passes = Passes(count, info.frames, progress, cancelled)
     shown = Shown((), classifier.labels, grid, metas, (), passes)
-    cells = resolve(reader, cells, passes)
+    meter.begin()
+    cells = resolve(reader, cells, passes, meter)
     if not look.needs_clip:
-        return replace(shown, explained=explain(stages, reader.frames(), cells))
-    tracks = explain_clip(reader, cells, metas, passes)
+        planes = stores_planes and look.on_planes(grid)
+        return replace(shown, explained=explain(stages, reader.frames(), cells, meter, planes=planes))
+    tracks = explain_clip(reader, cells, metas, passes, meter)
     return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
 
 

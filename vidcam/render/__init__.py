@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from vidcam.render.heat import heat_of as heat_of
     from vidcam.render.heat import peak_of as peak_of
     from vidcam.render.heat import spread as spread
+    from vidcam.render.planes import Picture as Picture
+    from vidcam.render.planes import compose_planes as compose_planes
+    from vidcam.render.planes import suits_planes as suits_planes
     from vidcam.render.scale import DEFAULT_NORMALIZE as DEFAULT_NORMALIZE
     from vidcam.render.scale import DEFAULT_SMOOTH as DEFAULT_SMOOTH
     from vidcam.render.scale import Scaling as Scaling
@@ -49,6 +52,9 @@ _EXPORTS = {
     "cell_size": "vidcam.render.grid",
     "shrink": "vidcam.render.grid",
     "tile": "vidcam.render.grid",
+    "Picture": "vidcam.render.planes",
+    "compose_planes": "vidcam.render.planes",
+    "suits_planes": "vidcam.render.planes",
     "Timeline": "vidcam.render.timeline",
     "DEFAULT_NORMALIZE": "vidcam.render.scale",
     "DEFAULT_SMOOTH": "vidcam.render.scale",

@@ -8,55 +8,61 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vidcam.render.planes import Picture, paint, shape_of
 from vidcam.types import Array
 
 SMALLEST = 9
 """Pixels; letters below that cannot be read."""
 
 
-def draw_caption(picture: Array, text: str, *, left: int = 0, width: int | None = None) -> None:
+def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | None = None) -> None:
     """Writes one line of text into a picture's upper left corner.
 
     The letters grow with the picture; a text that is too long gets smaller, then shortened with an ellipsis.
 
     Args:
-        picture: RGB uint8 (H, W, 3), written to.
+        picture: RGB uint8 (H, W, 3), or planes; written to.
         text: what to write; an empty text draws nothing.
         left: x in pixels where the part of the picture that the text belongs to begins.
         width: that part's width in pixels; None for the rest of the picture.
     """
-    height = picture.shape[0]
-    width = picture.shape[1] - left if width is None else width
+    height, whole = shape_of(picture)
+    width = whole - left if width is None else width
     letters = _letters(text, width, height) if text else None
     if letters is None:
         return
     rows, columns = letters.shape
     margin = min(max(2, min(height, width) // 60), max(0, (width - columns) // 2), max(0, (height - rows) // 2))
-    _stamp(picture[margin : margin + rows, left + margin : left + margin + columns], letters)
+    _stamp(picture, left + margin, margin, letters)
 
 
-def draw_label(picture: Array, text: str, *, right: int, top: int | None = None, bottom: int | None = None) -> None:
+def draw_label(picture: Picture, text: str, *, right: int, top: int | None = None, bottom: int | None = None) -> None:
     """Writes a short text in small letters; nothing where it does not fit into the picture.
 
     Args:
-        picture: RGB uint8 (H, W, 3), written to.
+        picture: RGB uint8 (H, W, 3), or planes; written to.
         text: what to write.
         right: x in pixels where the text ends.
         top: y in pixels where it begins, or
         bottom: where it ends.
     """
-    letters = _mask(text, max(SMALLEST, round(0.03 * min(picture.shape[:2]))))
+    height, width = shape_of(picture)
+    letters = _mask(text, max(SMALLEST, round(0.03 * min(height, width))))
     rows, columns = letters.shape
     y = top if top is not None else (bottom or 0) - rows
-    if right - columns >= 0 and y >= 0 and y + rows <= picture.shape[0]:
-        _stamp(picture[y : y + rows, right - columns : right], letters)
+    if right - columns >= 0 and y >= 0 and y + rows <= height:
+        _stamp(picture, right - columns, y, letters)
 
 
-def _stamp(box: Array, letters: Array) -> None:
+def _stamp(picture: Picture, x: int, y: int, letters: Array) -> None:
     """Darkens a part of a picture and writes white letters, uint8 (h, w), on it."""
-    dark = cv2.convertScaleAbs(box, alpha=0.3)
-    weight = letters[..., np.newaxis].astype(np.uint16)
-    box[:] = ((dark * (255 - weight) + 255 * weight + 127) // 255).astype(np.uint8)
+
+    def draw(box: Array) -> None:
+        dark = cv2.convertScaleAbs(box, alpha=0.3)
+        weight = letters[..., np.newaxis].astype(np.uint16)
+        box[:] = ((dark * (255 - weight) + 255 * weight + 127) // 255).astype(np.uint8)
+
+    paint(picture, (x, y, x + letters.shape[1], y + letters.shape[0]), draw)
 
 
 @lru_cache(maxsize=256)

@@ -56,6 +56,9 @@ def _lay(small: Array, placement: Placement) -> Array:
     x0, y0, x1, y1 = placement.source
     a0, b0, a1, b1 = placement.target
     in_w, in_h = placement.input
+    if (a0, b0, a1, b1) == (0, 0, in_w, in_h):
+        whole: Array = cv2.resize(small, (round(x1 - x0), round(y1 - y0)), interpolation=cv2.INTER_LINEAR)
+        return whole
     down = _interpolation(round(y1 - y0), small.shape[0], b0 / in_h, b1 / in_h)
     across = _interpolation(round(x1 - x0), small.shape[1], a0 / in_w, a1 / in_w)
     laid: Array = down @ (small @ across.T)
@@ -66,7 +69,8 @@ def _lay(small: Array, placement: Placement) -> Array:
 def _interpolation(pixels: int, cells: int, start: float, stop: float) -> Array:
     """Returns the (pixels, cells) matrix of bilinear weights for pixels that cover start..stop of the cells' extent.
 
-    A matrix serves every fit exactly; `cv2.resize` could not begin between two cells, as `pad` needs.
+    For `pad`, where `cv2.resize` could not begin between two cells. Matrix products are not for every frame: NumPy's
+    library has threads that wait for the next one actively, which takes a core from the other stages.
     """
     centres = (start + (np.arange(pixels) + 0.5) * (stop - start) / pixels) * cells - 0.5
     centres = np.clip(centres, 0.0, cells - 1.0)
