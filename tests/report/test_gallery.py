@@ -138,9 +138,9 @@ def test_what_is_flagged_and_why(changed, kinds):
 def test_a_reason_says_how_much():
     reasons = dict(flags(replace(PLAIN, confidence=0.123, switches=9, border=0.8)))
     assert reasons == {
-        "confidence": "unsure: 12 % on average",
+        "confidence": "unsure: 12.3 % on average",
         "switches": "9 switches in 2.0 s",
-        "border": "80 % of the heat at the border",
+        "border": "80.0 % of the heat at the border",
     }
 
 

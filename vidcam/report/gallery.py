@@ -177,4 +177,4 @@ def _thousandths(probability: float) -> int | None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.1f} %"

@@ -223,8 +223,8 @@ function plot(clip) {
   const legend = h("ul", { class: "legend" }, ...clip.curves.map(([name]) => {
     const value = h("span", { class: "number" });
     values.set(name, value);
-    const frames = new Map(clip.classes).get(name);
-    return h("li", { class: colour(name) }, h("span", { class: "swatch" }), h("span", {}, name), frames ? h("span", { class: "soft" }, plural(frames, "frame")) : null, value);
+    const share = (new Map(clip.classes).get(name) ?? 0) / clip.classes.reduce((sum, [, frames]) => sum + frames, 0);
+    return h("li", { class: colour(name) }, h("span", { class: "swatch" }), h("span", {}, name), share ? h("span", { class: "soft" }, `explained in ${percent(share)} of frames`) : null, value);
   }));
   const picture = s("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": `Probability over time: ${clip.curves.map(([name]) => name).join(", ")}` },
     ...[0, 50, 100].map((y) => s("line", { class: "grid", x1: 0, x2: 100, y1: y, y2: y })), curves(clip, 100, 100), cursor);
