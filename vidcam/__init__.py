@@ -11,6 +11,7 @@ from vidcam.errors import UsageError as UsageError
 from vidcam.errors import VidcamError as VidcamError
 
 if TYPE_CHECKING:
+    from vidcam.batch import run_batch as run_batch
     from vidcam.cam import CAM as CAM
     from vidcam.cam import Explainer as Explainer
     from vidcam.cam import GradCAM as GradCAM
@@ -33,6 +34,7 @@ _EXPORTS = {
     "load_model": "vidcam.models",
     "overlay": "vidcam.render",
     "run": "vidcam.pipeline",
+    "run_batch": "vidcam.batch",
 }
 __all__ = ["Interrupted", "UsageError", "VidcamError", "__version__", *_EXPORTS]  # noqa: PLE0604
 __getattr__ = lazy(__name__, _EXPORTS)

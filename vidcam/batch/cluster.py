@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -17,6 +20,8 @@ from vidcam.batch.records import Record
 from vidcam.batch.resources import limit_threads
 from vidcam.errors import UsageError, VidcamError
 
+REACH = 10.0
+"""Seconds in which a cluster has to answer."""
 RETRIES = 2
 """How often Ray has a file worked on again whose actor or node is lost."""
 
@@ -144,14 +149,30 @@ def hire(settings: Settings, jobs: int, workers: int | None, address: str | None
     except ImportError:
         raise UsageError("--ray needs Ray; install it with `pip install 'vidcam[ray]'`") from None
     if not ray.is_initialized():
-        try:
-            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
-            raise VidcamError(f"--ray {address or ''}: no cluster can be reached ({line})") from None
+        _connect(ray, address)
     have = int(ray.cluster_resources().get("CPU", 1))
     count = max(1, min(jobs, have if workers is None else workers))
     actor = ray.remote(Post).options(
         num_cpus=1, max_restarts=-1, max_task_retries=RETRIES, max_concurrency=2, runtime_env={}
     )
     return [ClusterWorker(lambda: actor.remote(settings)) for _ in range(count)]
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    """Connects this process to a cluster.
+
+    Raises:
+        VidcamError: there is none at the address.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        if port.isdigit():  # Ray itself would wait for minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise VidcamError(f"--ray {address or ''}: no cluster can be reached ({line})") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():  # Ray has set one of its own
+            signal.signal(signal.SIGTERM, before)

@@ -88,6 +88,10 @@ class LocalWorker:
         try:
             return future.result()
         except BrokenProcessPool:
+            if self._process is not None:
+                wait([self._process.sentinel], timeout=5.0)
+                self._process.kill()  # it ignores what the pool would end it with
+            self._pool.shutdown(wait=True)  # the pool has asked for its exit code, which can be had once
             raise Died(_how(self._process)) from None
 
     def renew(self) -> None:
@@ -114,7 +118,6 @@ def _how(process: BaseProcess | None) -> str:
     """Says how a process has ended."""
     if process is None:
         return "ended while it was starting"
-    process.join(5)
     code = process.exitcode
     if code is None or code >= 0:
         return f"ended with exit code {code}"
