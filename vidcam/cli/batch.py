@@ -14,6 +14,7 @@ from vidcam.cli.board import Board
 from vidcam.cli.options import (
     Seconds,
     common_options,
+    engine_options,
     look_options,
     media_options,
     model_options,
@@ -81,6 +82,7 @@ LOCAL = "local"
 @click.option("--overwrite", is_flag=True, help="Replace files that no batch has made.")
 @model_options
 @target_options
+@engine_options
 @look_options
 @click.option("--start", type=Seconds(), help="Where to begin in each clip: seconds or mm:ss.")
 @click.option("--end", type=Seconds(), help="Where to stop.")
@@ -132,7 +134,7 @@ def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool,
         return stop.exit_code
     damaged = [r for r in (*made.done, *made.skipped) if r.damaged] if strict else []
     if damaged:
-        say(f"{len(damaged)} clips have frames that could not be read, first {damaged[0].name} (--strict)")
+        say(f"frames of {_files(len(damaged))} could not be read, first {damaged[0].name} (--strict)")
     return 1 if made.failed or damaged else 0
 
 
@@ -168,11 +170,11 @@ def _table(made: Batch, quiet: bool) -> None:
         return
     short = sum(1 for r in made.done if r.damaged)
     if short:
-        _note(f"{short} clips have frames that could not be read; summary.csv counts them")
+        _note(f"frames of {_files(short)} could not be read; summary.csv counts them")
     if made.ignored:
         _note(f"{_files(made.ignored)} left out: no media by their suffix")
     if made.folders:
-        _note(f"{made.folders} folders in folders were not entered; -r does")
+        _note(f"{made.folders} folder{'s' if made.folders != 1 else ''} inside not entered; -r does")
 
 
 def _files(count: int) -> str:
