@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Tests that import Keras themselves would hear what vidcam keeps from its users.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Nothing is kept in the user's own cache, neither by the tests nor by the programs that they start.
+_cache = tempfile.mkdtemp(prefix="vidcam-test-cache-")
+os.environ["VIDCAM_CACHE"] = _cache
+atexit.register(shutil.rmtree, _cache, ignore_errors=True)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

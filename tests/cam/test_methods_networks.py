@@ -84,9 +84,9 @@ def all_maps(name: str) -> dict[str, np.ndarray]:
         selection = tf.constant([[0.0, 0, 1, 0]] * 2)
         (call,) = choose_layers(explainable(calls, raw), None, name)
         assert call.path == layer
-        return tuple(one_map(m, call.output, raw, logits, selection) for m in methods)
+        return tuple(one_map(m, call.output, raw, selection) for m in methods)
 
-    maps = freeze(explain, [image_spec((size, size, 3), "uint8")], model)(tf.constant(reference(name)[0]))
+    maps = freeze(explain, [image_spec((size, size, 3), "uint8")])(tf.constant(reference(name)[0]))
     return {m.name: t.numpy() for m, t in zip(methods, maps, strict=True)}
 
 

@@ -96,6 +96,7 @@ class FakeExplainer:
         time.sleep(building)
         self.method = METHODS[method]
         self.seconds = seconds
+        self.note = ""
         self.classifier = SimpleNamespace(prepare=self._prepare, labels=LABELS, name="fake")
 
     @staticmethod

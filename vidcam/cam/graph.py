@@ -1,8 +1,8 @@
 """One TensorFlow graph that does it all: pixels -> logits, probabilities and maps.
 
 The target layer's output is tapped while the model is traced, the target's logit is differentiated with respect to
-it (only the head runs backwards), and the variables are frozen to constants, so that batch norms fold into
-convolutions. The batch dimension stays open: a last, smaller batch traces nothing again.
+it (only the head runs backwards), and the weights are constants, so that batch norms fold into convolutions. The batch
+dimension stays open: a last, smaller batch traces nothing again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from vidcam._tensorflow import tf
 from vidcam.cam.head import dense_weights
 from vidcam.cam.methods import Method
-from vidcam.cam.network import Network, exact_type, freeze, image_spec
+from vidcam.cam.network import Network, exact_type, freeze, image_spec, values
 from vidcam.cam.scores import masked_scores
 from vidcam.cam.trace import Layers, choose_layers, explainable
 from vidcam.types import Array
@@ -48,6 +48,7 @@ def build(
     against: bool = False,
     top_channels: int | None = None,
     weights: Sequence[Array] | None = None,
+    frozen: bool = True,
 ) -> Graph:
     """Traces and freezes a classifier together with its maps.
 
@@ -62,6 +63,8 @@ def build(
         against: explain the negated logit.
         top_channels: for methods that need scores, how many channels get a forward pass; None for all.
         weights: values for `model.weights` to compute with instead.
+        frozen: take the weights as constants, as far as one graph can hold them; False for a graph that is only looked
+            at, which is made in a fraction of the time.
 
     Returns:
         The graph.
@@ -71,6 +74,8 @@ def build(
             the method is not defined for.
     """
     facts: dict[str, Any] = {}
+    if frozen and weights is None:
+        weights = values(model)
     network = Network(model, name, scale, shape, weights)
     forward_passes = "scores" in method.needs
 
@@ -85,10 +90,11 @@ def build(
         activations = [t.output for t in targets]
         if forward_passes:
             return logits, probabilities, selection, *(tf.cast(a, exact_type(a.dtype.name)) for a in activations)
-        maps = [one_map(method, a, raw, logits, selection) for a in activations]
+        maps = [one_map(method, a, raw, selection) for a in activations]
         return merge(maps), logits, probabilities
 
-    function = freeze(explain, [image_spec(shape, dtype), tf.TensorSpec([None], "float32", name="selection")], model)
+    signature = [image_spec(shape, dtype), tf.TensorSpec([None], "float32", name="selection")]
+    function = freeze(explain, signature)
     if forward_passes:
         function = _with_scores(function, method, masked_scores(network, dtype, top_channels))
     return Graph(function, facts["layer"], facts["classes"])
@@ -101,14 +107,17 @@ def build_forward(
     scale: Callable[[Any], Any],
     shape: tuple[int | None, int | None, int],
     weights: Sequence[Array] | None = None,
+    frozen: bool = True,
 ) -> Callable[[Any], tuple[Any, Any]]:
     """Traces and freezes a classifier alone; the arguments are `build`'s.
 
     Returns:
         uint8 images (B, h, w, C) -> logits and probabilities (B, classes).
     """
+    if frozen and weights is None:
+        weights = values(model)
     network = Network(model, name, scale, shape, weights)
-    return freeze(lambda images: network.trace(images)[1:3], [image_spec(shape, "uint8")], model)
+    return freeze(lambda images: network.trace(images)[1:3], [image_spec(shape, "uint8")])
 
 
 def merge(maps: Sequence[Any]) -> Any:
@@ -134,29 +143,28 @@ def merge(maps: Sequence[Any]) -> Any:
     return tf.add_n(shares) / len(maps) * (tf.add_n(peaks) / len(maps))
 
 
-def one_map(method: Method, activations: Any, raw: Any, logits: Any, selection: Any) -> Any:
+def one_map(method: Method, activations: Any, raw: Any, selection: Any) -> Any:
     """Makes a method's maps, in float32 also where the model computes in half precision.
 
     Args:
         method: one that needs no scores.
         activations: the target layer's output (B, h, w, K), symbolic.
         raw: the network's raw logits (B, C).
-        logits: those of the classes as shown (B, classes).
-        selection: (B, classes), the weights of the logits that the maps explain.
+        selection: (B, classes), the weights of the logits, of the classes as shown, that the maps explain.
 
     Returns:
         Raw maps (B, h, w).
     """
     exact = exact_type(activations.dtype.name)
+    if raw.shape[1] == 1:  # the two shown classes have the logits -z and z
+        selection = selection[:, 1:] - selection[:, :1]
     needs: dict[str, Any] = {}
     if "gradients" in method.needs:
-        # The target's logit is sum(logits * selection); its gradient begins with the selection itself.
-        (gradients,) = tf.gradients(logits, activations, grad_ys=selection)
+        # The target's logit is sum(raw * selection); its gradient begins with the selection itself.
+        (gradients,) = tf.gradients(raw, activations, grad_ys=selection)
         needs["gradients"] = tf.cast(gradients, exact)
     if "weights" in method.needs:
         weights = tf.cast(dense_weights(activations, raw), exact)
-        if raw.shape[1] == 1:  # the two shown classes have the logits -z and z
-            selection = selection[:, 1:] - selection[:, :1]
         needs["weights"] = tf.matmul(tf.cast(selection, exact), weights, transpose_b=True)
     return method.function(tf.cast(activations, exact), **needs)
 

@@ -16,7 +16,9 @@ from vidcam.errors import UsageError
 from vidcam.types import Array
 
 FREEZE_LIMIT = 1_500_000_000
-"""Bytes of weights above which a graph is not frozen: one graph holds 2 GiB at most."""
+"""Bytes of weights above which a graph reads them as variables: one graph holds 2 GiB at most."""
+LARGE = 2**20
+"""Bytes above which a matrix is no constant of the graph, whose optimisation would copy it again and again."""
 
 
 class Traced(NamedTuple):
@@ -77,9 +79,9 @@ class Network:
         """Keras reads other values for its variables inside this scope; the variables stay as they are."""
         if self.weights is None:
             return nullcontext()
-        values = [tf.constant(v, dtype=w.dtype) for w, v in zip(self.model.weights, self.weights, strict=True)]
+        constants = [_constant(v, w.dtype) for w, v in zip(self.model.weights, self.weights, strict=True)]
         scope: AbstractContextManager[Any] = keras.StatelessScope(
-            state_mapping=list(zip(self.model.weights, values, strict=True))
+            state_mapping=list(zip(self.model.weights, constants, strict=True))
         )
         return scope
 
@@ -89,25 +91,40 @@ def image_spec(shape: tuple[int | None, int | None, int], dtype: str) -> Any:
     return tf.TensorSpec([None, *shape], dtype, name="images")
 
 
-def freeze(function: Callable[..., Any], signature: Sequence[Any], model: Any) -> Callable[..., Any]:
-    """Traces a function of tensors and turns a model's variables in it into constants.
+def values(model: Any) -> list[Array] | None:
+    """Returns a model's weights as they are now, for `Network` to compute with as constants.
+
+    Returns:
+        An array for each of `model.weights`; None where they are more than one graph can hold.
+    """
+    arrays = [w.numpy() for w in model.weights]
+    return arrays if sum(a.nbytes for a in arrays if not _large(a)) <= FREEZE_LIMIT else None
+
+
+def _large(value: Array) -> bool:
+    """Tells whether a weight is better kept outside the graph: a dense layer's matrix, which nothing folds into."""
+    return value.ndim == 2 and value.nbytes > LARGE
+
+
+def _constant(value: Array, dtype: str) -> Any:
+    if not _large(value):
+        return tf.constant(value, dtype=dtype)
+    with tf.init_scope():  # a tensor outside the graph, which the graph takes as an input
+        return tf.constant(value, dtype=dtype)
+
+
+def freeze(function: Callable[..., Any], signature: Sequence[Any]) -> Callable[..., Any]:
+    """Traces a function of tensors to one graph.
 
     Args:
         function: of symbolic tensors to a tuple of symbolic tensors.
         signature: a TensorSpec for each argument.
-        model: whose variables they are.
 
     Returns:
-        The same function of tensors, to a sequence of tensors; a model of more than `FREEZE_LIMIT` bytes keeps its
-        variables.
+        The same function of tensors, to a sequence of tensors.
     """
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     concrete = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
-    size = sum(w.dtype.size if hasattr(w.dtype, "size") else 4 * int(tf.size(w)) for w in model.weights)
-    if size > FREEZE_LIMIT:
-        return cast(Callable[..., Any], concrete)
-    return cast(Callable[..., Any], convert_variables_to_constants_v2(concrete))
+    return cast(Callable[..., Any], concrete)
 
 
 def exact_type(dtype: str) -> str:

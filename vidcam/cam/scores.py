@@ -45,7 +45,7 @@ def masked_scores(network: Network, dtype: str, top_channels: int | None) -> Cal
         tf.TensorSpec([None, None, None], network.exact),
         tf.TensorSpec([None], network.exact),
     ]
-    frozen = freeze(forward, signature, network.model)
+    frozen = freeze(forward, signature)
 
     def scores(images: Any, activations: Any, selection: Any) -> Any:
         result = np.full((activations.shape[0], activations.shape[3]), -np.inf, activations.dtype.as_numpy_dtype)

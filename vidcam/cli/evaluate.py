@@ -9,7 +9,7 @@ import click
 
 from vidcam.cam import METHODS
 from vidcam.cli.maps import evaluate_maps
-from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments
+from vidcam.cli.options import check_unchosen, common_options, engine_options, loading_options, model_arguments
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 
@@ -32,6 +32,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --maps: of what is random."
 )
+@engine_options
 @common_options
 def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None, **options: Any) -> int:
     """Evaluates MODEL on DATA_DIR: class/picture, or train/, val/ and test/ folders of that.
@@ -48,7 +49,7 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
     from vidcam.report import require_libraries
 
     require_libraries()
-    of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed")}
+    of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine", "precision")}
     if maps is not None:
         with Steps(quiet) as steps:
             return evaluate_maps(data_dir, output, steps, model_arguments(options), maps=maps, **of_maps)

@@ -13,6 +13,7 @@ from vidcam.cli.options import (
     Seconds,
     Size,
     common_options,
+    engine_options,
     look_options,
     model_arguments,
     model_options,
@@ -31,6 +32,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.argument("source", required=False)
 @model_options
 @target_options
+@engine_options
 @look_options
 @click.option("--camera-size", type=Size(), help="Picture size to ask a camera for.")
 @click.option("--camera-fps", type=POSITIVE, help="Frames a second to ask a camera for.")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from vidcam.cam import METHODS
+from vidcam.cam.engines import ENGINES, PRECISIONS
 from vidcam.errors import UsageError
 from vidcam.media import PRESETS
 from vidcam.media.cut import parse_time
@@ -146,6 +147,26 @@ def target_options(function: F) -> F:
     )(function)
 
 
+def engine_options(function: F) -> F:
+    """Adds the options that say what computes the maps, and how exactly."""
+    return _together(
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="auto",
+            show_default=True,
+            help="What computes; auto takes OpenVINO where it is installed and can.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(PRECISIONS),
+            default="float32",
+            show_default=True,
+            help="bf16, on OpenVINO, is faster and less exact.",
+        ),
+    )(function)
+
+
 def look_options(function: F) -> F:
     """Adds the options that say how pictures are drawn."""
     return _together(
@@ -212,7 +233,10 @@ def common_options(function: F) -> F:
 MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "custom_objects")
 
 
-MODEL_CHOICES = (*MODEL_ARGUMENTS, "unsafe_model", "layer", "target", "method", "against", "top_channels")
+MODEL_CHOICES = (
+    *(*MODEL_ARGUMENTS, "unsafe_model", "layer", "target", "method", "against", "top_channels"),
+    *("engine", "precision"),
+)
 """Options that a track of maps has answered already."""
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcam.cam.engines import ENGINE_NAMES
 from vidcam.cli import printable, say
 from vidcam.cli.options import (
     MODEL_CHOICES,
     Seconds,
     check_unchosen,
     common_options,
+    engine_options,
     look_options,
     media_options,
     model_arguments,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 )
 @model_options
 @target_options
+@engine_options
 @look_options
 @click.option("--start", type=Seconds(), help="Where to begin: seconds or mm:ss.")
 @click.option("--end", type=Seconds(), help="Where to stop.")
@@ -132,7 +135,14 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
     methods = ", ".join(explainer.method.title for explainer in explainers)
     more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
-    click.echo(printable(f"{c.name} ({classes}), {methods} of {explainers[0].layer}, fit {c.fit}{more}"), err=True)
+    engines = ", ".join(dict.fromkeys(_engine(explainer) for explainer in explainers))
+    text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, fit {c.fit}, {engines}{more}"
+    click.echo(printable(text), err=True)
+
+
+def _engine(explainer: Explainer) -> str:
+    name = ENGINE_NAMES[explainer.engine]
+    return name if explainer.precision == "float32" else f"{name} in {explainer.precision}"
 
 
 def _summary(result: Result, notes: Sequence[str]) -> None:

@@ -73,6 +73,7 @@ class Explaining:
         self._controls = controls
         self._clock = clock
         self._explainers: dict[str, Any] = {}
+        self._told: set[str] = set()
         self._scenes = Scenes()
         self._last: tuple[object, ...] = ()
         self._ready, self._took = float("-inf"), 0.0
@@ -108,6 +109,9 @@ class Explaining:
         began = self._clock()
         fitted, placement = explainer.classifier.prepare(item.value)
         explanation = explainer.explain_inputs([fitted], placement, settings.target)
+        if explainer.note and explainer.note not in self._told:
+            self._told.add(explainer.note)
+            self._controls.say(explainer.note)
         labels = explainer.classifier.labels
         self._ready = self._clock()
         self._took = self._ready - began

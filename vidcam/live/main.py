@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 
 from vidcam.cam import Explainer, find_method
+from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.explainer import check_method_options
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.errors import UsageError, VidcamError
@@ -74,6 +75,8 @@ def live(
     target: Target = "top",
     against: bool = False,
     top_channels: int | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "float32",
     look: Look | None = None,
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
@@ -96,6 +99,8 @@ def live(
         target: what is explained, see `vidcam.cam.resolve_target`.
         against: show what speaks against the target.
         top_channels: for Score-CAM; 32 by default.
+        engine: what computes, see `Explainer`.
+        precision: see `Explainer`.
         look: how pictures are drawn.
         camera_size: (width, height) in pixels to ask a camera for.
         camera_fps: frames a second to ask a camera for.
@@ -124,6 +129,7 @@ def live(
         raise UsageError(f"--method {method}: live shows one at a time; key m goes to the next")
     if target == CLIP_TOP:
         raise UsageError("--target clip-top is known at the end of a clip only; live has only what was seen so far")
+    check_engine(engine, precision)
     check_method_options(find_method(method), against, None)  # --top-channels waits for key m
     if record is not None:
         check_recording(record, overwrite)
@@ -132,7 +138,7 @@ def live(
     problem = display_problem()
     if problem and address is None:
         raise VidcamError(f"{problem}, so no window can be opened; --serve PORT shows the view in a browser instead")
-    make = _maker(model, layer, against, top_channels)
+    make = _maker(model, layer, against, top_channels, engine=engine, precision=precision)
     session = _Session(opener, make, Settings(look, method, target), mirror=mirror)
     with ExitStack() as stack:
         stack.enter_context(_quick_switches())
@@ -343,7 +349,13 @@ class _Snapper:
 
 
 def _maker(
-    model: Callable[[], Classifier], layer: str | None, against: bool, top_channels: int | None
+    model: Callable[[], Classifier],
+    layer: str | None,
+    against: bool,
+    top_channels: int | None,
+    *,
+    engine: Engine,
+    precision: Precision,
 ) -> Callable[[str], Explainer]:
     """Returns what builds the explainer of a method; the model is loaded once, with the first."""
     loaded: list[Classifier] = []
@@ -359,6 +371,8 @@ def _maker(
             batch_size=1,
             against=against and bool(needs),
             top_channels=(top_channels or CHANNELS) if "scores" in needs else None,
+            engine=engine,
+            precision=precision,
         )
 
     return make

@@ -90,7 +90,7 @@ class Method:
     Args:
         classifier: what is explained.
         name: of the method.
-        options: `Explainer`'s layer and top_channels.
+        options: `Explainer`'s layer, top_channels, engine and precision.
         untrained: values for the model's weights.
     """
 
@@ -171,7 +171,7 @@ def measure_pictures(
         seed: of the random maps and of the permuted weights.
         progress: called with the maps measured and expected.
         cancelled: asked after every picture; True ends it there.
-        **options: `Explainer`'s layer and top_channels.
+        **options: `Explainer`'s layer, top_channels, engine and precision.
 
     Returns:
         A row for each picture and method: `picture`, `method`; `insertion`, `deletion`, `drop` and `increase`, see
@@ -267,7 +267,7 @@ def measure_clip(
         target: what to explain, `top` or classes.
         seed: of the random maps.
         progress: called with the frames done.
-        **options: `Explainer`'s layer and top_channels.
+        **options: `Explainer`'s layer, top_channels, engine and precision.
 
     Returns:
         A row for each method: `method`; `flicker` of the maps, each by its own maximum; `flicker_shown`, as

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidcam.cam import Explainer, alternatives, find_method
+from vidcam.cam.engines import Engine, Precision
 from vidcam.cam.explainer import check_method_options
 from vidcam.cam.targets import Target
 from vidcam.cam.trace import Layers
@@ -76,6 +77,8 @@ def make_cells(
     against: bool,
     top_channels: int | None,
     make: Callable[..., Explainer] = Explainer,
+    engine: Engine = "auto",
+    precision: Precision = "float32",
 ) -> tuple[list[Cell], Grid]:
     """Builds what a grid needs: an explainer for each method, every target under each.
 
@@ -88,6 +91,8 @@ def make_cells(
         against: show what speaks against the target.
         top_channels: for Score-CAM.
         make: makes an explainer.
+        engine: what computes.
+        precision: of the arithmetic.
 
     Returns:
         The cells in reading order, and their layout: methods by row and targets by column where there are several of
@@ -103,6 +108,8 @@ def make_cells(
             batch_size=batch_size,
             against=against,
             top_channels=top_channels if "scores" in find_method(name).needs else None,
+            engine=engine,
+            precision=precision,
         )
         cells += [Cell(explainer, t) for t in targets]
         titles += [explainer.method.title if len(methods) > 1 else ""] * len(targets)

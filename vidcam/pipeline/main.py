@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import cv2
 
 from vidcam.cam import METHODS, Explainer, target_name
+from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.cam.trace import Layers
 from vidcam.errors import Interrupted, UsageError, VidcamError
@@ -47,6 +48,8 @@ def run(
     layer: Layers = None,
     against: bool = False,
     top_channels: int | None = None,
+    engine: Engine = "auto",
+    precision: Precision = "float32",
     track: Track | str | Path | None = None,
     colormap: str = "jet",
     alpha: float = 0.4,
@@ -86,6 +89,8 @@ def run(
         layer: path or name of the layer to explain, several by comma or as a sequence; None for the model's own.
         against: show what speaks against the target.
         top_channels: for Score-CAM, how many channels get a forward pass; None for all.
+        engine: what computes: `tensorflow`, `openvino`, or `auto` for the faster one that is installed and can.
+        precision: `float32`, or `bf16` on OpenVINO: faster and less exact.
         track: maps of this source that were made before, or their `.npz` file: they are drawn, and no model is loaded.
         colormap: an OpenCV name.
         alpha: 0 to 1, the share of the colours.
@@ -125,9 +130,8 @@ def run(
     began = clock.monotonic()
     look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
     look.check()
-    ask = Ask(
-        target, split_methods(method, against, top_channels), layer, against, top_channels, batch_size, make_explainer
-    )
+    how = (batch_size, make_explainer, *check_engine(engine, precision))
+    ask = Ask(target, split_methods(method, against, top_channels), layer, against, top_channels, *how)
     if track is not None and (model is not None or ask != Ask(batch_size=batch_size, make=make_explainer)):
         raise UsageError(
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
@@ -196,7 +200,7 @@ def run(
         classes={target_name(t, shown.labels): n for t, n in seen.most_common()},
         damaged=reader.source.damaged,
         interrupted=interrupted,
-        notes=(*info.notes, *sink.notes, *_notes(ask)),
+        notes=(*info.notes, *sink.notes, *(e.note for e in shown.explainers if e.note), *_notes(ask)),
         track=made,
         timings=timings,
     )

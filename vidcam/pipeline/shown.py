@@ -9,6 +9,7 @@ from typing import Any
 
 from vidcam import __version__
 from vidcam.cam import Explainer
+from vidcam.cam.engines import Engine, Precision
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.cam.trace import Layers
 from vidcam.models import Classifier, load_model
@@ -32,6 +33,8 @@ class Ask:
     top_channels: int | None = None
     batch_size: int = 8
     make: Callable[..., Explainer] = Explainer
+    engine: Engine = "auto"
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Shown:
         metas: the provenance of each cell's maps.
         tracks: of each cell, where the clip is known.
         passes: progress and cancellation.
+        explainers: what computes the maps, each once.
     """
 
     explained: Iterable[Explained]
@@ -53,6 +57,7 @@ class Shown:
     metas: Sequence[Mapping[str, str]]
     tracks: Sequence[Track]
     passes: Passes
+    explainers: Sequence[Explainer] = ()
 
 
 def from_track(reader: Reader, track: Track, progress: Progress | None, cancelled: Callable[[], bool]) -> Shown:
@@ -85,14 +90,19 @@ def from_model(
         against=ask.against,
         top_channels=ask.top_channels,
         make=ask.make,
+        engine=ask.engine,
+        precision=ask.precision,
     )
-    if on_model is not None:
-        on_model(list(dict.fromkeys(cell.explainer for cell in cells)))
     info = reader.source.info
+    explainers = list(dict.fromkeys(cell.explainer for cell in cells))
+    for explainer in explainers:
+        explainer.ready(*info.size)
+    if on_model is not None:
+        on_model(explainers)
     metas = [provenance(info.path, cell.explainer, cell.target) for cell in cells]
     count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
     passes = Passes(count, info.frames, progress, cancelled)
-    shown = Shown((), classifier.labels, grid, metas, (), passes)
+    shown = Shown((), classifier.labels, grid, metas, (), passes, explainers)
     meter.begin()
     cells = resolve(reader, cells, passes, meter)
     if not look.needs_clip:
@@ -134,4 +144,6 @@ def provenance(source: str, explainer: Explainer, target: Target) -> dict[str, s
         "fit": c.fit,
         "input_size": "x".join(map(str, c.input_size)),
         "preprocess": getattr(c, "preprocess", ""),
+        "engine": explainer.engine,
+        "precision": explainer.precision,
     }
