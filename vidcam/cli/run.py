@@ -26,7 +26,8 @@ from vidcam.cli.options import (
 )
 from vidcam.cli.page import write_report
 from vidcam.cli.progress import Bar, interruptible
-from vidcam.errors import Interrupted, VidcamError
+from vidcam.cli.timings import table
+from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.models.zoo import BUNDLED
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--no-partial", is_flag=True, help="Leave nothing when interrupted, instead of a shorter file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of the source could not be read.")
+@click.option("-v", "--verbose", is_flag=True, help="End with a table of what each stage took.")
 @common_options
 def run(
     source: Path, output: str | None, from_maps: Path | None, report: Path | None, *, quiet: bool, **options: Any
@@ -86,6 +88,9 @@ def run(
     from vidcam.models import load_model
     from vidcam.pipeline import run as run_pipeline
 
+    if quiet and options["verbose"]:
+        raise UsageError("--quiet prints errors only; leave it out with --verbose")
+    options["measure"] = options.pop("verbose")
     partial_output, strict = not options.pop("no_partial"), options.pop("strict")
     if from_maps is not None:
         check_unchosen(MODEL_CHOICES, f"--from-maps {from_maps}: its maps are made")
@@ -122,6 +127,8 @@ def run(
             return stop.exit_code
     if not quiet:
         _summary(result, notes)
+    if result.timings is not None:
+        click.echo("\n".join(table(result.timings)), err=True)
     if result.interrupted:
         return stop.exit_code
     if strict and result.damaged:

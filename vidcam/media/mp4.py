@@ -9,6 +9,7 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
+from vidcam._machine import cores
 from vidcam.errors import VidcamError
 from vidcam.media.base import Info, Sink
 from vidcam.media.color import from_planes, planes_to_rgb, to_yuv420p
@@ -18,6 +19,9 @@ from vidcam.media.target import Target
 from vidcam.types import Array, Matrix, Planes
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# As many encoder threads as cores: with one, two cores stood still a quarter of the time that they worked with two
+# (`tests.benchmarks.pipeline`), and slow presets would hold everything up. More threads hold more pictures.
+THREADS = min(cores(), 16)
 _TIME_BASE = Fraction(1, 90000)  # divides 24, 25, 30, 50, 60 and, but for 1/4 of a tick, their 1000/1001 evenly
 _BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer alike
 _COLORSPACE: dict[Matrix, int] = {"bt709": _BT709, "bt601": 6}
@@ -46,7 +50,7 @@ class VideoSink(Sink):
         super().__init__(target)
         self._source = source
         self._zero = zero
-        self._options = options
+        self._options = {"threads": str(THREADS), **options}
         self._stream: Any = None
         self._sound = sound
         self._last = -1  # the latest picture's time stamp in ticks

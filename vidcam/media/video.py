@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
+from vidcam._machine import cores
 from vidcam.errors import VidcamError
 from vidcam.media.base import Info, Source
 from vidcam.media.color import Color, planes_of, to_rgb
@@ -21,7 +21,7 @@ from vidcam.media.cut import Reading, Shot, fitted
 from vidcam.types import Array, Frame, Planes
 
 # More decoder threads hold more pictures in memory and gain little next to a model and an encoder.
-_THREADS = max(1, min(os.cpu_count() or 1, 8))
+THREADS = min(cores(), 8)
 
 
 class VideoSource(Source):
@@ -58,7 +58,7 @@ class VideoSource(Source):
         self._reading.check(self._path, (context.width, context.height))
         context.options = {"max_pixels": str(self._reading.max_pixels)}
         context.thread_type = "AUTO"
-        context.thread_count = _THREADS
+        context.thread_count = THREADS
         self._deinterlacer: _Deinterlacer | None = None
 
     def _first(self) -> Any:

@@ -97,7 +97,7 @@ def cuts_of(track: Track) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A frame, its picture (RGB uint8, or planes) and what the model said about it (in a grid, about the first cell)."""
+    """A frame, its picture (RGB uint8 or planes) and what the model said about it (in a grid, about the first cell)."""
 
     frame: Frame
     picture: Picture

@@ -191,7 +191,7 @@ def run(
         with meter.stage("encode"):
             outputs.finish(made, cut=interrupted)
         sink = outputs.sink
-        timings = meter.timings(sink.frames)
+        timings = meter.timings(sink.frames, float(info.fps / stride) if info.fps else None)
     return Result(
         path=Path(sink.path),
         frames=sink.frames,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+from vidcam._machine import cores
 
 T = TypeVar("T")
 STAGES = ("decode", "prepare", "explain", "draw", "encode")
@@ -34,6 +35,7 @@ class Timings:
         wall: of each stage the seconds in which it was at work.
         own_cpu: of each stage the processor seconds of its own thread; libraries' threads are in `cpu` alone.
         peak_memory: the process's largest so far in bytes, None where the system does not say.
+        fps: pictures a second of the video, None where it does not say.
     """
 
     frames: int
@@ -44,6 +46,7 @@ class Timings:
     wall: dict[str, float]
     own_cpu: dict[str, float]
     peak_memory: int | None
+    fps: float | None = None
 
 
 class Meter:
@@ -85,8 +88,8 @@ class Meter:
                     return
             yield item
 
-    def timings(self, frames: int) -> Timings | None:
-        """Returns what was measured so far, for so many pictures written; None where nothing was."""
+    def timings(self, frames: int, fps: float | None) -> Timings | None:
+        """Returns what was measured so far, for so many pictures of so many a second; None where nothing was."""
         if not self._on:
             return None
         return Timings(
@@ -98,6 +101,7 @@ class Meter:
             wall=dict(self._wall),
             own_cpu=dict(self._cpu),
             peak_memory=peak_memory(),
+            fps=fps,
         )
 
     @contextmanager
@@ -121,13 +125,6 @@ class Meter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._stop.set()
-
-
-def cores() -> int:
-    """Returns the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def peak_memory() -> int | None:

@@ -22,8 +22,10 @@ _WEIGHTS: dict[Matrix, tuple[float, float]] = {"bt709": (0.2126, 0.0722), "bt601
 """The luma's shares of red and of blue, Kr and Kb (ITU-R BT.709 and BT.601)."""
 _STEP = 4
 """Every so many-th sample of U and V, both ways, is looked at for colours that RGB does not have."""
-_SHARE = 0.0005
+_SHARE = 0.001
 """Of the pixels, how many may be off by more than two levels for such colours before they are cut off here, too."""
+_BAND = 2**15
+"""Pixels that are corrected at once: floats of a whole picture would not stay in the processor's cache."""
 _SMOOTH = 24
 """Pixels for each cell of a map from which on the mean of four colours is the colour of their mean heat."""
 
@@ -102,11 +104,21 @@ def in_gamut(frame: Planes, alpha: float) -> Planes:
     off = most[..., 0] | most[..., 1] | most[..., 2]
     if np.count_nonzero(off) <= _SHARE * off.size:
         return frame
+    height, width = frame.y.shape
+    out = Planes.empty((width, height), frame.matrix)
+    rows = max(2, _BAND // width * 2)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        _cut(frame.part(0, top, width, bottom), out.part(0, top, width, bottom))
+    return out
+
+
+def _cut(frame: Planes, out: Planes) -> None:
+    """Writes a picture without the colours that RGB does not have into another."""
     excess = _excess((_halved(frame.y), frame.u, frame.v), frame.matrix)
     wide = cv2.resize(excess[..., 0], frame.y.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    planes = zip(frame.all, (wide, excess[..., 1], excess[..., 2]), strict=True)
-    y, u, v = (cv2.subtract(p, over, dtype=cv2.CV_8U) for p, over in planes)
-    return Planes(y, u, v, frame.matrix)
+    for source, over, target in zip(frame.all, (wide, excess[..., 1], excess[..., 2]), out.all, strict=True):
+        cv2.subtract(source, over, dst=target, dtype=cv2.CV_8U)
 
 
 def shape_of(picture: Picture) -> tuple[int, int]:
