@@ -78,6 +78,8 @@ def test_a_cluster_makes_what_this_machine_makes_and_goes_on_with_it(clips, disc
 def test_two_nodes_also_when_one_is_lost_in_the_middle(clips, disconnect, lost):
     from ray.cluster_utils import Cluster
 
+    for i in range(3, 6):
+        make_video(clips / "clips" / f"{i}.mp4", 500, fps=50, width=160, height=120)
     run(clips, "local", workers=2)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
@@ -94,7 +96,7 @@ def test_two_nodes_also_when_one_is_lost_in_the_middle(clips, disconnect, lost):
         made = run(clips, "cluster", ray=True, progress=kill)
         assert bool(killed) == lost
         assert made.workers == 2
-        assert (len(made.done), len(made.failed)) == (4, 1)
+        assert (len(made.done), len(made.failed)) == (7, 1)
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -79,4 +79,6 @@ class Board:
 def _text(current: Any) -> str:
     name = printable(current.name)
     name = name if len(name) <= NAME else f"…{name[1 - NAME :]}"
+    if not current.done:
+        return f"  {name}: begins"
     return f"  {name}: frame {current.done}{f' of {current.total}' if current.total else ''}"
