@@ -24,6 +24,11 @@ def convert(source_path, out):
 def memory():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
+def peak():
+    # Not getrusage's maximum: that begins with what the process that started this one has held.
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
 def handles():
     return len(list(Path("/proc/self/fd").iterdir()))
 """
@@ -40,12 +45,11 @@ def run(code: str) -> list[float]:
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
 def test_peak_memory_does_not_depend_on_length(tmp_path: Path, suffix: str) -> None:
     peaks = []
-    for frames in (40, 400):
-        clip = write_video(tmp_path / f"{frames}.mp4", Video(frames=frames, size=(160, 120), sounds=[Sound()]))
+    for frames in (30, 330):
+        clip = write_video(tmp_path / f"{frames}.mp4", Video(frames=frames, size=(320, 240), sounds=[Sound()]))
         out = tmp_path / f"out{suffix}"
-        code = f"convert({str(clip)!r}, {str(out)!r}); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-        peaks += run(code)
-    assert peaks[1] < 1.05 * peaks[0]
+        peaks += run(f"convert({str(clip)!r}, {str(out)!r}); print(peak())")
+    assert peaks[1] - peaks[0] < 15  # MB; 300 pictures are 66
 
 
 @linux
