@@ -22,8 +22,9 @@ from vidcam.errors import UsageError, VidcamError
 
 REACH = 10.0
 """Seconds in which a cluster has to answer."""
-RETRIES = 2
-"""How often Ray has a file worked on again whose actor or node is lost."""
+RETRIES = 1
+"""How often Ray has a file worked on again whose actor or node is lost. Calls for a node that is not known to be lost yet
+count, too; then an actor somewhere else gets the file."""
 
 
 class Post:
@@ -65,8 +66,8 @@ class ClusterWorker:
         make: makes the actor's handle.
     """
 
-    tries = 1
-    """Ray has tried again by itself before a death is heard of."""
+    tries = 3
+    """How many actors get a file that they die of; Ray has tried each again by itself."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
