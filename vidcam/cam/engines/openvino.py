@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -222,6 +223,9 @@ def _reason(message: str) -> str:
     for line in message.splitlines():
         if mark in line:
             return f"OpenVINO has no {line.split(mark)[1].strip()}"
+    failed = re.search(r"-- (\w+) with a message:\s*NotImplementedError: (.*)", message)
+    if failed:
+        return f"OpenVINO cannot convert {failed[1]} ({failed[2].strip()})"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return f"OpenVINO cannot convert it ({lines[-1][:120] if lines else 'no reason given'})"
 
