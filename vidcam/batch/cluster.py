@@ -23,7 +23,7 @@ from vidcam.errors import UsageError, VidcamError
 REACH = 10.0
 """Seconds in which a cluster has to answer."""
 RETRIES = 1
-"""How often Ray has a file worked on again whose actor or node is lost. Calls to a node that is not known to be lost yet
+"""How often Ray has a file worked on again whose actor or node is lost. Calls to a node that is not yet known as lost
 count, too; after these an actor somewhere else gets the file."""
 
 
