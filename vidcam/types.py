@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -243,6 +243,20 @@ class Track:
             labels=labels,
             meta=dict(meta),
             cuts=None if cuts is None else np.array(cuts, dtype=bool),
+        )
+
+    def first(self, count: int) -> Track:
+        """Returns the track of the first so many frames."""
+        cuts = None if self.cuts is None else self.cuts[:count]
+        return replace(
+            self,
+            times=self.times[:count],
+            indices=self.indices[:count],
+            maps=self.maps[:count],
+            logits=self.logits[:count],
+            probabilities=self.probabilities[:count],
+            targets=self.targets[:count],
+            cuts=cuts,
         )
 
     def save(self, path: str | Path) -> None:

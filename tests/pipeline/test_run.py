@@ -207,9 +207,11 @@ def test_a_stopped_run_leaves_a_shorter_file_under_a_name_that_says_so(clip, tmp
     done = []
     result = vidcam.run(
         clip, tmp_path / "out.mp4", model=classifier, progress=lambda *a: done.append(a),
-        cancelled=lambda: len(done) == 5,
+        cancelled=lambda: len(done) == 5, maps=tmp_path / "m.npz",
     )  # fmt: skip
     assert result.interrupted
+    # The maps of what is shown, though more was explained by then.
+    assert len(result.track) == len(vidcam.Track.load(tmp_path / "m.partial.npz")) == 5
     assert result.path.name == "out.partial.mp4"
     assert len(read_frames(result.path)[0]) == 5
     assert not (tmp_path / "out.mp4").exists()

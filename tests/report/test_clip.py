@@ -161,7 +161,7 @@ def test_one_frame_of_a_video_is_two_pictures(clip, tmp_path):
     out = tmp_path / "out.png"
     Image.fromarray(clip_pictures(12)[5]).save(out)
     track = make_track(clip, start=0.5)
-    data, files = written(tmp_path / "p.html", clip, out, track, count=1, reads={"start": 0.5})
+    data, files = written(tmp_path / "p.html", clip, out, track.first(1), reads={"start": 0.5})
     assert (data["still"], files["original"][0]) == (True, "image/png")
     (tmp_path / "e.png").write_bytes(files["original"][1])
     shown = np.asarray(Image.open(tmp_path / "e.png")).astype(int)
@@ -171,7 +171,7 @@ def test_one_frame_of_a_video_is_two_pictures(clip, tmp_path):
 def test_a_stopped_run_shows_the_frames_that_were_drawn(clip, tmp_path):
     track = make_track(clip)
     out = make_video(tmp_path / "out.mp4", 5)
-    data, files = written(tmp_path / "p.html", clip, out, track, count=5, reads={"max_size": 48})
+    data, files = written(tmp_path / "p.html", clip, out, track.first(5), reads={"max_size": 48})
     assert len(data["times"]) == sum(n for _, n in data["explained"]) == len(data["curves"][0][1]) == 5
     assert len(times_of(files["original"][1], tmp_path)) == 5
 

@@ -54,7 +54,6 @@ def write_report(
             source,
             result.path,
             result.track,
-            count=sum(result.classes.values()),
             reads={**reads, **{name: options[name] for name in ("start", "end", "stride")}},
             damaged=result.damaged,
             details=details,

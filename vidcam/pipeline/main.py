@@ -187,7 +187,8 @@ def run(
             raise Interrupted(f"{source}: interrupted; nothing was written")
         if not seen:
             raise VidcamError(f"{source}: has no picture in the time that was asked for")
-        made = recorder.tracks()[0] if recorder else None
+        # Of a run that was ended early, more was explained than is shown.
+        made = recorder.tracks()[0].first(seen.total()) if recorder else None
         with meter.stage("encode"):
             outputs.finish(made, cut=interrupted)
         sink = outputs.sink

@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,6 @@ def write_clip_page(
     output: Path,
     track: Track,
     *,
-    count: int | None = None,
     reads: Mapping[str, Any] | None = None,
     damaged: int = 0,
     details: Mapping[str, str] | None = None,
@@ -83,9 +82,7 @@ def write_clip_page(
         path: the HTML file.
         source: what was explained.
         output: what was made of it.
-        track: its maps and predictions.
-        count: the track's frames that the output shows, from the first on; None for all. A run that was stopped has
-            explained more than it has drawn.
+        track: its maps and predictions, a frame for each picture of the output.
         reads: what `open_source` was given.
         damaged: frames of the source that could not be read; browsers may stop at them.
         details: how the overlay was made, beside what the track says of itself.
@@ -102,7 +99,6 @@ def write_clip_page(
         Interrupted: it was ended early; there is no page.
     """
     reads = {name: value for name, value in (reads or {}).items() if value is not None}
-    track = _first(track, count)
     writer = _Writer(track, progress, cancelled, path)
     with ExitStack() as stack:
         target = Target(path, overwrite)
@@ -170,14 +166,6 @@ class _Writer:
                     raise Interrupted(f"{self.page}: interrupted; the page was not written, the outputs are there")
                 if sink.full:
                     break
-
-
-def _first(track: Track, count: int | None) -> Track:
-    if count is None or count >= len(track):
-        return track
-    arrays = {name: getattr(track, name)[:count] for name in ("times", "indices", "maps", "logits", "probabilities")}
-    cuts = None if track.cuts is None else track.cuts[:count]
-    return replace(track, **arrays, targets=track.targets[:count], cuts=cuts)
 
 
 def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: Mapping[str, str]) -> dict[str, Any]:
