@@ -15,6 +15,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,12 @@ def runs(model: Classifier, engine: str, batch: int) -> dict[str, Callable[[], A
     engine, _, precision = engine.partition(" ")
     width, height = model.input_size
     frames = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
-    found: dict[str, Callable[[], Any]] = {}
-    for method in METHODS:
-        options: Any = {"batch_size": batch, "engine": engine, "precision": precision or "float32"}
-        explainer = Explainer(model, method, **options)
-        inputs, placements = zip(*(model.prepare(frame) for frame in frames), strict=True)
-        if not found:
-            found["forward"] = lambda e=explainer: e.predict(inputs)
-        found[method] = lambda e=explainer: e.explain_inputs(inputs, placements[0])
+    fitted = [model.prepare(frame) for frame in frames]
+    inputs, placement = [x for x, _ in fitted], fitted[0][1]
+    options: Any = {"batch_size": batch, "engine": engine, "precision": precision or "float32"}
+    explainers = {method: Explainer(model, method, **options) for method in METHODS}
+    found: dict[str, Callable[[], Any]] = {"forward": partial(explainers["gradcam"].predict, inputs)}
+    found |= {m: partial(e.explain_inputs, inputs, placement) for m, e in explainers.items()}
     for run in found.values():
         run()
         run()

@@ -308,7 +308,12 @@ def test_bf16_is_an_error_where_the_processor_has_none(monkeypatch):
 
 @needs_openvino
 def test_models_in_half_precision_stay_on_tensorflow():
-    model = gap_cnn(dtype=keras.DTypePolicy("mixed_bfloat16"))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = gap_cnn()
+    finally:
+        keras.config.set_dtype_policy(before)
     explainer = Explainer(as_classifier(model))
     assert explainer.engine == "tensorflow"
     assert "half precision" in explainer.note

@@ -36,7 +36,8 @@ class Explainer:
             stays as it is.
         engine: `tensorflow`, `openvino` (the extra `vidcam[openvino]`), or `auto`: OpenVINO where it is installed,
             TensorFlow sees no GPU, and every operation of the graph has a counterpart.
-        precision: `float32`, or `bf16` on OpenVINO: faster, with maps that differ by some percent of their maximum.
+        precision: `float32`, or `bf16` on OpenVINO, on processors that have it: up to twice as fast; maps differ by
+            some percent of their maximum, and frames whose top class is not certain are computed again in float32.
 
     Raises:
         UsageError: the method is unknown or not defined for this network, the layer is none of it, an option does not

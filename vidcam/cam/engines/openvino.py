@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import re
-import tempfile
+import hashlib
+import inspect
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,26 @@ import numpy as np
 from vidcam._tensorflow import tf
 from vidcam.cam.engines import Precision, Unsupported, cache
 from vidcam.cam.engines.content import Content, content
+from vidcam.cam.engines.convert import convert
+from vidcam.cam.engines.rounding import round_weights
 from vidcam.types import Array
 
 SIZES = 4
 """Picture sizes of which the compiled graphs are kept in memory."""
-LARGE = 16 * 2**20
-"""Bytes above which a weight is handed over instead of written into a graph."""
 SAME, WRONG = 1e-4, 5e-2
 """Of an output's maximum, how far a converted graph may be from TensorFlow's: to be taken without being asked for, and
 at all. Rounding alone makes 1e-5 or less; where gradients pass many layers, those that switch at 0 or at a window's
 maximum turn rounding into more."""
 PLUGIN = "CPU"
-MODEL, DIFFERENCE = "graph.xml", "difference"
+MODEL, FIGURE = "graph.xml", "figure"
 """Files of an entry on disk."""
+LOGITS = -2
+"""Which of a graph's outputs the logits are."""
+CERTAIN = 3.0
+"""Standard deviations of a logit's error in bfloat16 by which the top class has to lead."""
+
+Shape = tuple[int, int, int]
+Made = tuple[Any, Callable[[Any], float]]
 
 
 @functools.cache
@@ -72,13 +79,13 @@ class OpenVINO:
     ) -> None:
         self._concrete = concrete
         self._content = content(concrete)
-        self._key = self._content.key() if keep else None
+        self._key = _key(self._content) if keep else None
         self._precision = precision
         self._limit = limit
         self._batch_size = batch_size
         self._channels = channels
         self._rest = rest
-        self._sized: OrderedDict[tuple[int, int], _Sized] = OrderedDict()
+        self._sized: OrderedDict[tuple[int, int], _Sized | _Certain] = OrderedDict()
         self._lock = threading.Lock()
 
     def prepare(self, height: int, width: int) -> None:
@@ -106,140 +113,98 @@ class OpenVINO:
         with self._lock:
             return self._at(images.shape[1], images.shape[2]).run(images, rest)
 
-    def _at(self, height: int, width: int) -> _Sized:
+    def _at(self, height: int, width: int) -> _Sized | _Certain:
         size = (height, width)
         if size not in self._sized:
-            model = self._model(height, width)
-            self._sized[size] = _Sized(model, self._precision, self._batch_size)
+            model, difference = self._made("", height, width, self._converted)
+            if not difference <= self._limit:
+                raise Unsupported(f"OpenVINO's result differs from TensorFlow's by {difference:.1g} of the maximum")
+            if self._precision == "bf16":
+                rounded, error = self._made("-bf16", height, width, functools.partial(self._rounded, model))
+                self._sized[size] = _Certain(
+                    _Sized(rounded, "bf16", self._batch_size), _Sized(model, "float32", 1), CERTAIN * error
+                )
+            else:
+                self._sized[size] = _Sized(model, "float32", self._batch_size)
             if len(self._sized) > SIZES:
                 self._sized.popitem(last=False)
         self._sized.move_to_end(size)
         return self._sized[size]
 
-    def _model(self, height: int, width: int) -> Any:
-        """Returns the converted graph for pictures of a size, from the disk where it is there."""
-        key = None if self._key is None else f"{self._key}-{height}x{width}"
+    def _made(self, kind: str, height: int, width: int, make: Callable[[Shape], Made]) -> tuple[Any, float]:
+        """Returns a model for pictures of a size and its figure, from the disk where they are there."""
+        key = None if self._key is None else f"{self._key}-{height}x{width}{kind}"
         entry = cache.load(key) if key else None
         if entry is not None:
             try:
-                model, difference = _core().read_model(entry / MODEL), float((entry / DIFFERENCE).read_text())
-            except (RuntimeError, OSError, ValueError):  # made by an OpenVINO that this one cannot read
+                return _core().read_model(entry / MODEL), float((entry / FIGURE).read_text())
+            except (RuntimeError, OSError, ValueError):  # what has the right checksums and is yet not to be read
                 cache.remove(entry)
-            else:
-                self._check(difference)
-                return model
-        shape = (height, width, self._channels)
-        model = convert(self._content, shape, self._rest)
-
-        def difference_of(model: Any) -> float:
-            return _difference(self._concrete, _Sized(model, "float32", 2), shape, self._rest)
-
-        entry = cache.store(key, functools.partial(_write, model, difference_of)) if key else None
+        model, figure_of = make((height, width, self._channels))
+        entry = cache.store(key, functools.partial(_write, model, figure_of)) if key else None
         if entry is None:
-            self._check(difference_of(model.clone()))
-            return model
-        self._check(float((entry / DIFFERENCE).read_text()))
-        return _core().read_model(entry / MODEL)  # the weights are mapped from the disk, not held
+            return model, figure_of(model.clone())
+        return _core().read_model(entry / MODEL), float((entry / FIGURE).read_text())  # weights mapped, not held
 
-    def _check(self, difference: float) -> None:
-        if not difference <= self._limit:
-            raise Unsupported(f"OpenVINO's result differs from TensorFlow's by {difference:.1g} of the maximum")
+    def _converted(self, shape: Shape) -> Made:
+        """Makes the model, whose figure is how far its results are from TensorFlow's."""
+
+        def difference(model: Any) -> float:
+            pictures, vectors = _examples(2, shape), [np.zeros(n, np.float32) for n in self._rest]
+            expected = [t.numpy() for t in self._concrete(tf.constant(pictures), *map(tf.constant, vectors))]
+            return _difference(_Sized(model, "float32", 2).run(pictures, vectors), expected)
+
+        return convert(self._content, shape, self._rest), difference
+
+    def _rounded(self, model: Any, shape: Shape) -> Made:
+        """Makes the model with rounded weights, whose figure is the error of its logits, a standard deviation."""
+
+        def error(rounded: Any) -> float:
+            pictures, vectors = _examples(8, shape), [np.zeros(n, np.float32) for n in self._rest]
+            runs = (_Sized(rounded, "bf16", 8), _Sized(model.clone(), "float32", 8))
+            half, exact = (run.run(pictures, vectors)[LOGITS] for run in runs)
+            return float(np.sqrt(np.mean((half - exact) ** 2)))
+
+        rounded = model.clone()
+        round_weights(rounded)
+        return rounded, error
 
 
-def _write(model: Any, difference_of: Callable[[Any], float], folder: Path) -> None:
-    """Writes an entry; what is compared is what will be read."""
+def _key(graph: Content) -> str | None:
+    """Names a graph as this version converts it."""
+    key = graph.key()
+    if key is None:
+        return None
+    import openvino
+
+    from vidcam.cam.engines import operations, rounding
+
+    sources = "".join(map(inspect.getsource, (operations, rounding)))
+    return hashlib.sha256(f"{key} {openvino.get_version()} {sources}".encode()).hexdigest()[:40]
+
+
+def _write(model: Any, figure_of: Callable[[Any], float], folder: Path) -> None:
+    """Writes an entry; the figure is of what will be read."""
     import openvino
 
     openvino.serialize(model, str(folder / MODEL))
     read = _core().read_model(folder / MODEL, config={"ENABLE_MMAP": False})
-    (folder / DIFFERENCE).write_text(repr(difference_of(read)))
+    (folder / FIGURE).write_text(repr(figure_of(read)))
 
 
-def convert(graph: Content, shape: tuple[int, int, int], rest: tuple[int, ...] = ()) -> Any:
-    """Converts a traced graph for pictures of one size; the batch stays open.
-
-    Args:
-        graph: whose first argument are the pictures.
-        shape: height, width and channels of the pictures.
-        rest: the sizes of its other arguments, vectors.
-
-    Returns:
-        The `openvino.Model`.
-
-    Raises:
-        Unsupported: an operation has no counterpart; it is named.
-    """
-    from openvino import PartialShape
-    from openvino.frontend import FrontEndManager
-
-    from vidcam.cam.engines.operations import extensions
-
-    frontend = FrontEndManager().load_by_framework("tf")
-    for extension in extensions():
-        frontend.add_extension(extension)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / "graph.pb"
-        file.write_bytes(_with_constants(graph).SerializeToString())
-        try:
-            read = frontend.load(str(file))
-            read.override_all_outputs([read.get_place_by_tensor_name(name) for name in graph.outputs])
-            for name, known in zip(graph.inputs, ([-1, *shape], *([n] for n in rest)), strict=True):
-                read.set_partial_shape(read.get_place_by_tensor_name(name), PartialShape(known))
-            model = frontend.convert(read)
-        except Exception as error:
-            raise Unsupported(_reason(str(error))) from error
-    _fill(model, graph.weights)
-    return model
-
-
-def _with_constants(graph: Content) -> Any:
-    """Returns the GraphDef with the weights in it, but for those that would make it huge: `_fill` puts them in."""
-    whole = type(graph.graph)()
-    whole.CopyFrom(graph.graph)
-    for node in whole.node:
-        value = graph.weights.get(f"{node.name}:0")
-        if value is not None and value.nbytes <= LARGE:
-            node.op = "Const"
-            del node.attr["shape"]
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    return whole
-
-
-def _fill(model: Any, weights: dict[str, Array]) -> None:
-    """Puts weights in the place of the parameters that stand for them."""
-    import openvino
-
-    for parameter in model.get_parameters():
-        names = parameter.output(0).get_names() & weights.keys()
-        if names:
-            constant = openvino.op.Constant(np.ascontiguousarray(weights[names.pop()]), shared_memory=True)
-            parameter.output(0).replace(constant.output(0))
-            model.remove_parameter(parameter)
-
-
-def _reason(message: str) -> str:
-    """Brings OpenVINO's report to a few words."""
-    mark = "No conversion rule found for operations: "
-    for line in message.splitlines():
-        if mark in line:
-            return f"OpenVINO has no {line.split(mark)[1].strip()}"
-    failed = re.search(r"-- (\w+) with a message:\s*NotImplementedError: (.*)", message)
-    if failed:
-        return f"OpenVINO cannot convert {failed[1]} ({failed[2].strip()})"
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return f"OpenVINO cannot convert it ({lines[-1][:120] if lines else 'no reason given'})"
-
-
-def _difference(concrete: Any, sized: _Sized, shape: tuple[int, int, int], rest: tuple[int, ...]) -> float:
-    """Returns how far a converted graph's result is from TensorFlow's, of each output's maximum."""
+def _examples(count: int, shape: Shape) -> Array:
+    """Returns pictures of patches and noise, always the same."""
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(0, 255, (2, *(-(-n // 16) for n in shape[:2]), shape[2]))
-    pictures = coarse.repeat(16, 1)[:, : shape[0]].repeat(16, 2)[:, :, : shape[1]]
-    pictures = (pictures * 0.8 + rng.uniform(0, 51, pictures.shape)).astype(np.uint8)
-    vectors = [np.zeros(n, np.float32) for n in rest]
-    expected = [t.numpy() for t in concrete(tf.constant(pictures), *map(tf.constant, vectors))]
+    patches = rng.uniform(0, 255, (count, *(-(-n // 16) for n in shape[:2]), shape[2]))
+    pictures = patches.repeat(16, 1)[:, : shape[0]].repeat(16, 2)[:, :, : shape[1]]
+    examples: Array = (pictures * 0.8 + rng.uniform(0, 51, pictures.shape)).astype(np.uint8)
+    return examples
+
+
+def _difference(found: Sequence[Array], expected: Sequence[Array]) -> float:
+    """Returns how far results are from what is expected, at most, of each output's maximum."""
     differences = []
-    for a, b in zip(sized.run(pictures, vectors), expected, strict=True):
+    for a, b in zip(found, expected, strict=True):
         if a.shape != b.shape or (np.isfinite(a) != np.isfinite(b)).any():
             return float("inf")
         finite = np.isfinite(b)
@@ -288,3 +253,26 @@ class _Sized:
             compiled = _core().compile_model(self._model, PLUGIN, hints)
             self._requests[count] = compiled.create_infer_request()
         return self._requests[count]
+
+
+class _Certain:
+    """Computes in half precision, and again in float32 what is no certain top class then.
+
+    Args:
+        half: computes batches.
+        exact: computes single pictures.
+        margin: of the top class's logit over the next one's, below which it is not certain.
+    """
+
+    def __init__(self, half: _Sized, exact: _Sized, margin: float) -> None:
+        self._half = half
+        self._exact = exact
+        self._margin = margin
+
+    def run(self, images: Array, rest: Any) -> list[Array]:
+        outputs = self._half.run(images, rest)
+        best = np.partition(outputs[LOGITS], -2, axis=1)[:, -2:]
+        for i in np.flatnonzero(~(best[:, 1] - best[:, 0] >= self._margin)):
+            for output, exact in zip(outputs, self._exact.run(images[i : i + 1], rest), strict=True):
+                output[i] = exact[0]
+        return outputs
