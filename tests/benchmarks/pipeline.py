@@ -1,26 +1,33 @@
 """How much of the machine a run uses: the stages overlapped against the same stages one after another.
 
-    python -m tests.benchmarks.pipeline VIDEO [--model NAME] [--weights FILE] [--engine NAME] [--rounds N] [--limit S]
+    python -m tests.benchmarks.pipeline VIDEO [--model NAME] [--weights FILE] [--engine NAME] [--rounds N] [--end S]
 
-Both are `vidcam.run` with the same options, threads of the libraries and functions, in one process, interleaved, after
-a first run that loads the model and builds the graph. In the serial one every stage hands its items on in the calling
-thread instead of through a queue: decode, prepare, explain, draw and encode of a frame never happen at once, but the
-decoder, the engine and the encoder keep the threads of their own that a run gives them. The processor time of the
-serial run, divided by the cores, is the least that any order of the stages could take.
+All are `vidcam.run` with the same options and functions, in one process, interleaved, after a first run that builds
+the graph. In the serial runs every stage hands its items on in the calling thread instead of through a queue.
+
+- *one after another*: the decoder and the encoder have no threads of their own, so that what they do is done when their
+  call returns, and no stage works while another does. The engine has its threads as always.
+- *the same, libraries' threads*: decoder and encoder as in a run; they go on in the background while the loop goes on.
+- *overlapped*: a run.
+
+The processor time of the first, divided by the cores, is the least that any order of these stages could take.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 from unittest import mock
 
 import vidcam
+from tests.benchmarks.machine import cores, machine
+from vidcam.media import mp4, video
 from vidcam.pipeline.meter import STAGES, Timings
 from vidcam.pipeline.stages import Stages
 
@@ -30,12 +37,17 @@ def serially(self: Stages, items: Any, ahead: int, name: str, watch: Any = None)
     return iter(items)
 
 
-def measure(run: Callable[[], vidcam.Result], serial: bool) -> Timings:
+KINDS = ("one after another", "the same, libraries' threads", "overlapped")
+
+
+def measure(run: Callable[[], vidcam.Result], kind: str) -> Timings:
     """Runs once and returns what it took."""
-    if serial:
-        with mock.patch.object(Stages, "overlap", serially):
-            result = run()
-    else:
+    with ExitStack() as stack:
+        if kind != "overlapped":
+            stack.enter_context(mock.patch.object(Stages, "overlap", serially))
+        if kind == "one after another":
+            stack.enter_context(mock.patch.object(video, "THREADS", 1))
+            stack.enter_context(mock.patch.object(mp4, "THREADS", 1))
         result = run()
     assert result.timings is not None
     return result.timings
@@ -47,7 +59,7 @@ def ms(seconds: float, timings: Timings) -> float:
 
 
 def main() -> None:
-    """Prints the table and the two ratios."""
+    """Prints the table and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--model", default="mobilenet_v2")
@@ -81,25 +93,26 @@ def main() -> None:
             **chosen,
         )
         run()
-        pairs = [(measure(run, True), measure(run, False)) for _ in range(options.rounds)]
-    show(pairs)
+        rounds = [[measure(run, kind) for kind in KINDS] for _ in range(options.rounds)]
+    print(machine(cores()))
+    show(rounds)
 
 
-def show(pairs: list[tuple[Timings, Timings]]) -> None:
-    """Prints medians of the pairs (serial, overlapped)."""
-    median = statistics.median
-    print("ms a frame          " + "".join(f"{s:>9}" for s in STAGES) + "     wall      CPU  all cores busy")
-    for i, name in enumerate(("one after another", "overlapped")):
-        runs = [pair[i] for pair in pairs]
+def show(rounds: list[list[Timings]]) -> None:
+    """Prints the medians of what each round measured of each kind, and those of the ratios inside a round."""
+    print(f"{'ms a frame':<30}" + "".join(f"{s:>9}" for s in STAGES) + "     wall      CPU  all cores busy")
+    for kind, runs in zip(KINDS, zip(*rounds, strict=True), strict=True):
         stages = "".join(f"{median(ms(t.wall[s], t) for t in runs):9.2f}" for s in STAGES)
-        wall, cpu = (
-            median(ms(v, t) for v, t in zip(values, runs, strict=True))
-            for values in ([t.seconds for t in runs], [t.cpu for t in runs])
-        )
-        print(f"{name:<20}{stages}{wall:9.2f}{cpu:9.2f}{100 * median(t.full or 0.0 for t in runs):12.0f} %")
-    gain = median(a.seconds / b.seconds for a, b in pairs)
-    bound = median(b.seconds / (a.cpu / b.cores) for a, b in pairs)
-    print(f"overlapped is {gain:.2f} times as fast; its wall is {bound:.2f} times (CPU seconds of the stages / cores)")
+        wall, cpu = median(ms(t.seconds, t) for t in runs), median(ms(t.cpu, t) for t in runs)
+        full = 100 * median(t.full or 0.0 for t in runs)
+        print(f"{kind:<30}{stages}{wall:9.2f}{cpu:9.2f}{full:12.0f} %")
+    alone = median(a.seconds / c.seconds for a, _, c in rounds)
+    background = median(b.seconds / c.seconds for _, b, c in rounds)
+    bound = median(c.seconds / (a.cpu / c.cores) for a, _, c in rounds)
+    print(
+        f"overlapped is {alone:.2f} times as fast as one after another ({background:.2f} with the libraries' threads)"
+    )
+    print(f"its wall is {bound:.2f} times (CPU seconds of the stages alone / cores)")
 
 
 if __name__ == "__main__":
