@@ -59,6 +59,9 @@ class Planes:
         return Planes(self.y[y0:y1, x0:x1], self.u[half], self.v[half], self.matrix)
 
 
+_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
+
+
 class Frame:
     """One picture of a source and when it is shown.
 
@@ -107,6 +110,10 @@ class Frame:
         """Gives up the memory of `rgb()` where there are planes to draw on; another call makes it again."""
         if self.planes is not None:
             self._rgb = None
+
+    def without_picture(self) -> Frame:
+        """Returns what is known about the frame alone, so that the picture's memory can be given up."""
+        return Frame(self.index, self.time, self.duration, _NO_PICTURE, self.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from vidcam.types import Frame, Track
 Progress = Callable[[int, int | None], None]
 
 
-AHEAD = 8
+AHEAD = 4
 """Frames that may be decoded ahead."""
 
 

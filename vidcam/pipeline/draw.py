@@ -158,7 +158,8 @@ def draw(
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
-        for i, frame in enumerate(batch.frames):
+        for i in range(len(batch.frames)):
+            frame = batch.frames[i]
             with meter.stage("draw"):
                 picture = _picture(batch, i, drawer)
                 if look.view == "timeline" and not isinstance(picture, Planes):
@@ -167,6 +168,8 @@ def draw(
                         timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
                     picture = timeline.under(picture, float(frame.time))
             first = batch.explanations[0]
+            # Every stage before this one may still hold the batch, and the encoder what it is given.
+            frame = batch.frames[i] = frame.without_picture()
             yield Drawn(frame, picture, first.targets[i], first.logits[i], first.probabilities[i])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from vidcam.pipeline.stages import Stages
 from vidcam.render import suits_planes
 from vidcam.types import Array, Classifier, Explanation, Frame, Placement, Track
 
+Keep = Literal["rgb", "planes", "nothing"]
 AHEAD = 1
 """Batches that may wait between two stages."""
 
@@ -40,7 +42,7 @@ class Explained:
 
 
 def prepare(
-    source: Iterable[Frame], classifier: Classifier, batch_size: int, meter: Meter, *, planes: bool = False
+    source: Iterable[Frame], classifier: Classifier, batch_size: int, meter: Meter, *, keep: Keep = "nothing"
 ) -> Iterator[Prepared]:
     """Fits frames to the model's input and gathers them into batches.
 
@@ -51,7 +53,7 @@ def prepare(
         classifier: whose input they are fitted to.
         batch_size: frames in a batch.
         meter: measures the work.
-        planes: whether frames are drawn on their planes afterwards; else their RGB is kept.
+        keep: what the frames keep of their pictures: what they are drawn on afterwards. Planes where there are some.
 
     Yields:
         The batches in order.
@@ -60,32 +62,26 @@ def prepare(
     scenes = Scenes()
     for frame in source:
         with meter.stage("prepare"):
-            fitted, placement = _fitted(frame, classifier, planes)
+            if keep != "planes":
+                frame.planes = None
+            fitted, placement = classifier.prepare(frame.rgb())
+            if suits_planes(placement):
+                frame.release()
             cut = scenes.cut(fitted)
         if batch is not None and (placement != batch.placement or len(batch.frames) == batch_size):
             yield batch
             batch = None
         if batch is None:
             batch = Prepared([], [], placement, [])
-        batch.frames.append(frame)
+        batch.frames.append(frame.without_picture() if keep == "nothing" else frame)
         batch.inputs.append(fitted)
         batch.cuts.append(cut)
     if batch is not None:
         yield batch
 
 
-def _fitted(frame: Frame, classifier: Classifier, planes: bool) -> tuple[Array, Placement]:
-    """Fits a frame to the model's input, and lets it keep one form of its picture only: the one to draw on."""
-    if not planes:
-        frame.planes = None
-    fitted, placement = classifier.prepare(frame.rgb())
-    if suits_planes(placement):
-        frame.release()
-    return fitted, placement
-
-
 def explain(
-    stages: Stages, source: Iterable[Frame], cells: Sequence[Cell], meter: Meter, *, planes: bool = False
+    stages: Stages, source: Iterable[Frame], cells: Sequence[Cell], meter: Meter, *, keep: Keep = "nothing"
 ) -> Iterator[Explained]:
     """Reads, fits and explains frames, in two threads.
 
@@ -94,13 +90,13 @@ def explain(
         source: the frames.
         cells: what explains them, and what; their explainers have one classifier and batch size.
         meter: measures the work.
-        planes: see `prepare`.
+        keep: see `prepare`.
 
     Returns:
         Batches of explained frames, in order.
     """
     first = cells[0].explainer
-    prepared = prepare(source, first.classifier, first.batch_size, meter, planes=planes)
+    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep)
     batches = stages.overlap(prepared, AHEAD, "prepare")
 
     def explained() -> Iterator[Explained]:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
 from vidcam.media.target import Target as OutputFile
@@ -16,8 +14,6 @@ from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_path
 from vidcam.pipeline.records import Predictions, check_format
 from vidcam.types import Explanation, Frame, Planes, Track
-
-_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
 
 class Recorder:
@@ -42,7 +38,7 @@ class Recorder:
                 raise VidcamError(
                     "the frames change their size, and a track of maps holds one; cut with --start, --end"
                 )
-            self._frames += [Frame(f.index, f.time, f.duration, _NO_PICTURE, f.size) for f in batch.frames]
+            self._frames += [f.without_picture() for f in batch.frames]
             self._cuts += batch.cuts
             self._explanations.append(batch.explanations)
             yield batch

@@ -16,7 +16,7 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline.cells import SINGLE, Grid, make_cells
 from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
 from vidcam.pipeline.draw import Look
-from vidcam.pipeline.explain import Explained, explain, replay
+from vidcam.pipeline.explain import Explained, Keep, explain, replay
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.stages import Stages
 from vidcam.types import Track
@@ -106,8 +106,8 @@ def from_model(
     meter.begin()
     cells = resolve(reader, cells, passes, meter)
     if not look.needs_clip:
-        planes = stores_planes and look.on_planes(grid)
-        return replace(shown, explained=explain(stages, reader.frames(), cells, meter, planes=planes))
+        keep: Keep = "planes" if stores_planes and look.on_planes(grid) else "rgb"
+        return replace(shown, explained=explain(stages, reader.frames(), cells, meter, keep=keep))
     tracks = explain_clip(reader, cells, metas, passes, meter)
     return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
 
