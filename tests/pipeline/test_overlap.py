@@ -18,6 +18,7 @@ from vidcam.media.color import to_yuv420p
 from vidcam.media.mp4 import VideoSink
 from vidcam.models import load_model
 from vidcam.pipeline.meter import STAGES, Meter
+from vidcam.pipeline.shown import batch_for
 from vidcam.pipeline.stages import Stages
 
 
@@ -134,3 +135,23 @@ def test_verbose_ends_with_a_table_and_quiet_does_not_go_with_it(tmp_path):
     refused = CliRunner().invoke(run_command, [*arguments, "--verbose", "--quiet", "--overwrite"])
     assert isinstance(refused.exception, vidcam.UsageError)
     assert "--verbose" in str(refused.exception)
+
+
+@pytest.mark.parametrize(("size", "count"), [((64, 48), 8), ((720, 1280), 8), ((1920, 1080), 4), ((3840, 2160), 1)])
+def test_a_batch_of_large_frames_is_smaller(size, count):
+    assert batch_for(size) == count
+    assert batch_for((100_000, 100_000)) == 1
+
+
+def test_the_batch_size_is_the_users_or_fits_the_frames(tmp_path, classifier):
+    clip = make_video(tmp_path / "clip.mp4", 12)
+    sizes = []
+    for number, options in enumerate(({}, {"batch_size": 3})):
+        vidcam.run(
+            clip,
+            tmp_path / f"{number}.mp4",
+            model=classifier,
+            on_model=lambda explainers: sizes.append(explainers[0].batch_size),
+            **options,
+        )
+    assert sizes == [8, 3]

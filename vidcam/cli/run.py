@@ -51,7 +51,12 @@ if TYPE_CHECKING:
 @click.option("--start", type=Seconds(), help="Where to begin: seconds or mm:ss.")
 @click.option("--end", type=Seconds(), help="Where to stop.")
 @click.option("--stride", type=click.IntRange(min=1), default=1, show_default=True, help="Take every N-th frame.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K.",
+)
 @click.option(
     "--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Numbers of each frame: .csv or .jsonl."
 )

@@ -7,6 +7,7 @@ import time as clock
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -29,7 +30,7 @@ from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
 from vidcam.pipeline.records import Predictions
 from vidcam.pipeline.result import Result
-from vidcam.pipeline.shown import Ask, from_model, from_track
+from vidcam.pipeline.shown import BATCH, Ask, batch_for, from_model, from_track
 from vidcam.pipeline.stages import Stages
 from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, Opacity, View
 from vidcam.types import Track
@@ -62,7 +63,7 @@ def run(
     start: float | None = None,
     end: float | None = None,
     stride: int = 1,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     predictions: str | Path | None = None,
     maps: str | Path | None = None,
     keep_track: bool = False,
@@ -103,7 +104,7 @@ def run(
         start: seconds where to begin; for one picture out of a video, which one.
         end: seconds where to stop.
         stride: take every so many-th frame.
-        batch_size: frames computed at once.
+        batch_size: frames computed at once; None for 8, fewer of frames larger than a million pixels (`batch_for`).
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
         maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
         keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
@@ -130,9 +131,9 @@ def run(
     began = clock.monotonic()
     look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
     look.check()
-    how = (batch_size, make_explainer, *check_engine(engine, precision))
+    how = (BATCH if batch_size is None else batch_size, make_explainer, *check_engine(engine, precision))
     ask = Ask(target, split_methods(method, against, top_channels), layer, against, top_channels, *how)
-    if track is not None and (model is not None or ask != Ask(batch_size=batch_size, make=make_explainer)):
+    if track is not None and (model is not None or ask != Ask(batch_size=ask.batch_size, make=make_explainer)):
         raise UsageError(
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
         )
@@ -145,6 +146,8 @@ def run(
         opening = partial(open_source, source, start=start, end=end, stride=stride, **reads)
         reader = stack.enter_context(Reader(opening, str(source), meter))
         info = reader.source.info
+        if batch_size is None:
+            ask = replace(ask, batch_size=batch_for(info.size))
         if view == "timeline" and info.kind == "image":
             raise UsageError(f"view timeline shows a clip over time; {source} is a single picture")
         path = output_path(source, info.kind, output)
