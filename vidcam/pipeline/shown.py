@@ -21,7 +21,6 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.stages import Stages
 from vidcam.types import Track
 
-
 BATCH = 8
 """Frames computed at once: at 1, 2, 4, 8, 16 and 32 MobileNetV2 took 14.0, 9.5, 9.3, 8.2, 7.8 and 7.8 ms a frame."""
 BATCH_PIXELS = 2**23
