@@ -360,7 +360,7 @@ def mobilenet() -> Any:
     return application.__wrapped__("mobilenet_v2")[0]  # built anew: the policy decides what it computes in
 
 
-@pytest.mark.parametrize("build_model", [gap_cnn, flatten_cnn, mobilenet])
+@pytest.mark.parametrize("build_model", [gap_cnn, flatten_cnn, pytest.param(mobilenet, marks=pytest.mark.slow)])
 def test_mixed_bfloat16_is_close_to_float32(build_model):
     model = build_model()
     before = keras.config.dtype_policy()

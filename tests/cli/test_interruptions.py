@@ -19,7 +19,7 @@ from tests.networks import gap_cnn, randomize
 
 FRAMES = 1500
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-FEW, MANY = 2, 50
+FEW, MANY = 1, 50
 
 
 @pytest.fixture(scope="module")
