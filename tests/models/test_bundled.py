@@ -38,7 +38,7 @@ def test_it_loads_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load_model()
     assert classifier.name == "cats_dogs"
     assert classifier.labels == ("cats", "dogs")
-    assert classifier.fit == "squash"
+    assert (classifier.fit, classifier.input_size) == ("keep", (160, 160))
     assert classifier.preprocess == "none"
 
 
