@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from vidcam.cli import cli
+from vidcam.cam import METHODS
+from vidcam.cli import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -79,3 +80,14 @@ def test_every_benchmark_that_is_named_exists() -> None:
     for page in PAGES:
         for name in re.findall(r"python -m tests\.benchmarks\.(\w+)", page.read_text("utf-8")):
             assert (ROOT / "tests" / "benchmarks" / f"{name}.py").exists(), f"{page.name}: {name}"
+
+
+def test_every_method_and_command_is_described() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    page = (ROOT / "docs" / "methods.md").read_text("utf-8").splitlines()
+    for name, method in METHODS.items():
+        assert f"\n| `{name}` |" in readme
+        row = next(line for line in page if line.startswith(f"| `{name}` |"))
+        assert row.endswith(f"| {method.paper} |")
+    for command in COMMANDS:
+        assert f"vidcam {command}" in readme
