@@ -6,6 +6,7 @@ The names below are imported on first use: `import vidcam` loads neither TensorF
 from typing import TYPE_CHECKING
 
 from vidcam._lazy import lazy
+from vidcam._version import __version__ as __version__
 from vidcam.errors import Interrupted as Interrupted
 from vidcam.errors import UsageError as UsageError
 from vidcam.errors import VidcamError as VidcamError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from vidcam.render import overlay as overlay
     from vidcam.types import Explanation as Explanation
     from vidcam.types import Track as Track
-
-__version__ = "0.1.0"
 
 _EXPORTS = {
     "CAM": "vidcam.cam",

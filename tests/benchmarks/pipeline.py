@@ -27,7 +27,8 @@ from unittest import mock
 
 import vidcam
 from tests.benchmarks.machine import cores, machine
-from vidcam.media import mp4, video
+from vidcam.media.read import video
+from vidcam.media.write import mp4
 from vidcam.pipeline.meter import STAGES, Timings
 from vidcam.pipeline.stages import Stages
 

@@ -18,7 +18,7 @@ from vidcam.models import Classifier, load_model
 def _here() -> bool:
     if not engines.installed():
         return False
-    from vidcam.cam.engines.openvino import computes_bf16
+    from vidcam.cam.engines.device import computes_bf16
 
     return computes_bf16()
 

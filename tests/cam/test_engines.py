@@ -301,7 +301,7 @@ def test_an_engine_or_precision_that_cannot_be_is_an_error():
 
 @needs_openvino
 def test_bf16_is_an_error_where_the_processor_has_none(monkeypatch):
-    monkeypatch.setattr("vidcam.cam.engines.openvino.computes_bf16", lambda: False)
+    monkeypatch.setattr("vidcam.cam.engines.device.computes_bf16", lambda: False)
     with pytest.raises(UsageError, match="processor"):
         Explainer(as_classifier(gap_cnn()), precision="bf16")
 

@@ -20,7 +20,7 @@ from vidcam.live.controls import Settings
 from vidcam.live.main import _Session
 from vidcam.live.server import Server
 from vidcam.live.window import Window
-from vidcam.media.feed import Feed, FeedEnded
+from vidcam.media.feeds.base import Feed, FeedEnded
 from vidcam.pipeline.draw import Look
 from vidcam.types import Explanation, Placement
 

@@ -18,10 +18,11 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.live.capture import FIRST_WAIT, LONGEST_WAIT, Capture
 from vidcam.live.controls import Controls, Settings
 from vidcam.live.slot import Slot
-from vidcam.media import camera as cameras
-from vidcam.media.feed import FeedEnded, FeedLost, feed_opener, hide_password
-from vidcam.media.playback import Playback
-from vidcam.media.stream import Backlog, StreamFeed
+from vidcam.media.feeds import camera as cameras
+from vidcam.media.feeds.base import FeedEnded, FeedLost, hide_password
+from vidcam.media.feeds.open import feed_opener
+from vidcam.media.feeds.playback import Playback
+from vidcam.media.feeds.stream import Backlog, StreamFeed
 from vidcam.pipeline.draw import Look
 
 TIMEOUTS = (10.0, 1.0)

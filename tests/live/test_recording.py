@@ -17,7 +17,7 @@ from tests.live.fakes import counted, read_count
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.display import Shown
 from vidcam.live.keeping import Recorder, snapshot, unused
-from vidcam.media.recording import Recording, check_recording, fit_into
+from vidcam.media.write.recording import Recording, check_recording, fit_into
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -95,7 +95,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from tests.live.fakes import counted
-from vidcam.media.recording import Recording
+from vidcam.media.write.recording import Recording
 recording = Recording(Path(sys.argv[1]))
 for number in range(100_000):
     recording.write(counted(number), 10 + number / 25)

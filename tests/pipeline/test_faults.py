@@ -12,7 +12,7 @@ import vidcam
 from tests.clips import make_video, read_frames
 from tests.networks import gap_cnn
 from vidcam.errors import VidcamError
-from vidcam.media.video import VideoSource
+from vidcam.media.read.video import VideoSource
 from vidcam.models import load_model
 from vidcam.pipeline import clip as clip_module
 from vidcam.pipeline import main
@@ -62,7 +62,7 @@ def own_threads():
 def test_an_exception_in_any_stage_ends_the_run_and_leaves_nothing(stage, clip, tmp_path, classifier, monkeypatch):
     options = {}
     if stage == "decode":
-        monkeypatch.setattr("vidcam.media.video.VideoSource._timed", broken_frames)
+        monkeypatch.setattr("vidcam.media.read.video.VideoSource._timed", broken_frames)
     elif stage == "prepare":
         monkeypatch.setattr(Frame, "rgb", break_after(10, Frame.rgb))
     elif stage == "explain":

@@ -15,7 +15,7 @@ from tests.networks import gap_cnn
 from vidcam.cli.run import run as run_command
 from vidcam.media import open_source
 from vidcam.media.color import to_yuv420p
-from vidcam.media.mp4 import VideoSink
+from vidcam.media.write.mp4 import VideoSink
 from vidcam.models import load_model
 from vidcam.pipeline.meter import STAGES, Meter
 from vidcam.pipeline.shown import batch_for

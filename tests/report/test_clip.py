@@ -18,7 +18,7 @@ from tests.clips import clip_pictures, make_gif, make_video, read_frames
 from tests.report.test_gallery import Reader
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import open_source
-from vidcam.media.web import web_type
+from vidcam.media.read.web import web_type
 from vidcam.metrics.extent import border_share
 from vidcam.metrics.flicker import flicker
 from vidcam.report import clip as module

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media.cut import parse_time
+from vidcam.media.times import parse_time
 
 _VIDEOS = "mp4 m4v mov mkv webm avi wmv asf flv mpg mpeg m2v ts mts m2ts 3gp ogv vob mxf y4m"
 _PICTURES = "gif apng webp avif png jpg jpeg jfif bmp tif tiff"

@@ -19,7 +19,7 @@ from vidcam.batch.resources import default_workers, shares
 from vidcam.batch.tables import write_tables
 from vidcam.batch.work import Unusable
 from vidcam.errors import UsageError
-from vidcam.media.cut import Cut
+from vidcam.media.read.cut import Cut
 from vidcam.models import load_model
 from vidcam.models.zoo import DEFAULT_MODEL
 from vidcam.pipeline import run

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vidcam import __version__
+from vidcam._version import __version__
 from vidcam.batch.fingerprint import content, model_fingerprint, plain
 from vidcam.batch.inputs import Input
 from vidcam.batch.records import Record, Store, Unreadable

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vidcam._files import OutputFile
 from vidcam.batch.fingerprint import Content
 from vidcam.errors import VidcamError
-from vidcam.media.target import Target
 
 try:
     import fcntl
@@ -164,7 +164,7 @@ def replace(path: Path, data: bytes) -> None:
     Raises:
         VidcamError: it cannot be written.
     """
-    target = Target(path, overwrite=True)
+    target = OutputFile(path, overwrite=True)
     try:
         target.temporary.write_bytes(data)
         target.commit()

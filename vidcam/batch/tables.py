@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import OutputFile
 from vidcam.batch.records import Record, Store
 from vidcam.errors import VidcamError
-from vidcam.media.target import Target
 from vidcam.pipeline.records import TOP
 from vidcam.report.gallery import Entry, write_gallery
 
@@ -98,7 +98,7 @@ def _entry(record: Record) -> Entry:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    target = Target(path, overwrite=True)
+    target = OutputFile(path, overwrite=True)
     try:
         # A name that is no text in UTF-8 is written so that the rest can be read.
         with target.temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:

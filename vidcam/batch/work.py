@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidcam import __version__
+from vidcam._version import __version__
 from vidcam.batch.fingerprint import content
 from vidcam.batch.inputs import output_name
 from vidcam.batch.numbers import numbers_of
@@ -20,7 +20,7 @@ from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam import Explainer
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
-from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
+from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells, split_methods

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from vidcam import __version__
+from vidcam._version import __version__
 from vidcam.errors import UsageError, VidcamError
 
 COMMANDS = ("run", "live", "batch", "train", "evaluate", "inspect")

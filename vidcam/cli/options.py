@@ -13,7 +13,7 @@ from vidcam.cam import METHODS
 from vidcam.cam.engines import ENGINES, PRECISIONS
 from vidcam.errors import UsageError
 from vidcam.media import PRESETS
-from vidcam.media.cut import parse_time
+from vidcam.media.times import parse_time
 from vidcam.models.zoo import DEFAULT_MODEL, names
 from vidcam.types import FITS
 

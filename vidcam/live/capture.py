@@ -10,7 +10,7 @@ import numpy as np
 from vidcam.errors import VidcamError
 from vidcam.live.controls import Controls
 from vidcam.live.slot import Slot
-from vidcam.media.feed import Feed, FeedEnded, FeedLost
+from vidcam.media.feeds.base import Feed, FeedEnded, FeedLost
 from vidcam.types import Array
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from vidcam.errors import VidcamError
 from vidcam.live.display import Shown
 from vidcam.media import Info, open_sink
-from vidcam.media.recording import Recording
+from vidcam.media.write.recording import Recording
 
 AHEAD = 8
 """Pictures that may wait for the encoder; what comes on top is left out and counted."""

@@ -27,8 +27,9 @@ from vidcam.live.keeping import Recorder, snapshot, stamped, unused
 from vidcam.live.server import LOOPBACK, Server, parse_address
 from vidcam.live.slot import Slot
 from vidcam.live.window import Window, display_problem
-from vidcam.media.feed import Feed, feed_opener
-from vidcam.media.recording import check_recording
+from vidcam.media.feeds.base import Feed
+from vidcam.media.feeds.open import feed_opener
+from vidcam.media.write.recording import check_recording
 from vidcam.pipeline.draw import Look
 from vidcam.render import colormap_names
 from vidcam.types import Array, Classifier

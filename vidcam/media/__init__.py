@@ -1,30 +1,33 @@
 """Bytes to frames and back: videos, animations, still images, image sequences, and the sound that goes with them.
 
-`open_source` gives frames, `open_sink` takes pictures. Both choose by what a file is: its first bytes on the way in,
-its suffix on the way out. What a frame shows, and what is drawn on it, does not belong here. Importing this package
-loads neither PyAV, Pillow nor OpenCV.
+`read` gives frames of files, `write` takes pictures, `feeds` give the picture of this moment; what two of them need
+lies beside them. What a frame shows, and what is drawn on it, does not belong here. Importing this package loads
+neither PyAV, Pillow nor OpenCV.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidcam._lazy import lazy
 
 if TYPE_CHECKING:
-    from vidcam.media.base import DEFAULT_MAX_PIXELS, SUFFIXES, Info, Sink, Source
-    from vidcam.media.files import PRESETS, open_sink, open_source
+    from vidcam.media.info import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
+    from vidcam.media.info import SUFFIXES as SUFFIXES
+    from vidcam.media.info import Info as Info
+    from vidcam.media.read.open import open_source as open_source
+    from vidcam.media.read.source import Source as Source
+    from vidcam.media.write.open import PRESETS as PRESETS
+    from vidcam.media.write.open import open_sink as open_sink
+    from vidcam.media.write.sink import Sink as Sink
 
-__all__ = ["DEFAULT_MAX_PIXELS", "PRESETS", "SUFFIXES", "Info", "Sink", "Source", "open_sink", "open_source"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("PRESETS", "open_sink", "open_source"):
-        from vidcam.media import files
-
-        return getattr(files, name)
-    if name in __all__:
-        from vidcam.media import base
-
-        return getattr(base, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+_EXPORTS = {
+    "DEFAULT_MAX_PIXELS": "vidcam.media.info",
+    "PRESETS": "vidcam.media.write.open",
+    "SUFFIXES": "vidcam.media.info",
+    "Info": "vidcam.media.info",
+    "Sink": "vidcam.media.write.sink",
+    "Source": "vidcam.media.read.source",
+    "open_sink": "vidcam.media.write.open",
+    "open_source": "vidcam.media.read.open",
+}
+__all__ = [*_EXPORTS]  # noqa: PLE0604
+__getattr__ = lazy(__name__, _EXPORTS)

@@ -14,13 +14,13 @@ from typing import Any, Unpack
 
 import cv2
 
+from vidcam._files import OutputFile
 from vidcam.cam import METHODS, Explainer, target_name
 from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.cam.trace import Layers
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import open_sink, open_source
-from vidcam.media.target import Target as OutputFile
 from vidcam.pipeline.cells import split_methods
 from vidcam.pipeline.clip import Passes, Progress, Reader
 from vidcam.pipeline.draw import Drawn, Look, draw

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from vidcam._files import OutputFile
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
-from vidcam.media.target import Target as OutputFile
 from vidcam.pipeline.draw import Drawn
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_path

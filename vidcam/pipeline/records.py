@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import OutputFile
 from vidcam.cam import target_name
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media.target import Target
 from vidcam.types import Array, Frame
 
 TOP = 5
@@ -40,7 +40,7 @@ class Predictions:
     def __init__(self, path: str | Path, labels: Sequence[str], *, overwrite: bool = False) -> None:
         self._labels = labels
         self._top = min(TOP, len(labels))
-        self._target = Target(check_format(path), overwrite)
+        self._target = OutputFile(check_format(path), overwrite)
         self._json = self._target.path.suffix.lower() == ".jsonl"
         self._file = self._target.temporary.open("w", encoding="utf-8", newline="")
         if not self._json:

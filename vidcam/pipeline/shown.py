@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vidcam import __version__
+from vidcam._version import __version__
 from vidcam.cam import Explainer
 from vidcam.cam.engines import Engine, Precision
 from vidcam.cam.targets import CLIP_TOP, Target

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import OutputFile
 from vidcam.cam import target_name
 from vidcam.errors import Interrupted, UsageError
 from vidcam.media import Info, open_sink, open_source
-from vidcam.media.target import Target
-from vidcam.media.web import web_type
+from vidcam.media.read.web import web_type
 from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
 from vidcam.report.html import write_page
@@ -56,7 +56,7 @@ def check_clip_page(path: str | Path, overwrite: bool) -> Path:
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"report {path}: the report is a page; end its name in .html")
-    Target(path, overwrite).discard()
+    OutputFile(path, overwrite).discard()
     return path
 
 
@@ -101,7 +101,7 @@ def write_clip_page(
     reads = {name: value for name, value in (reads or {}).items() if value is not None}
     writer = _Writer(track, progress, cancelled, path)
     with ExitStack() as stack:
-        target = Target(path, overwrite)
+        target = OutputFile(path, overwrite)
         stack.callback(target.discard)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidcam-")))
         overlay = writer.prepare(output, {}, folder / "overlay", sound=True)

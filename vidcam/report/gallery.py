@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vidcam.media.base import STILL_SUFFIXES, VIDEO_SUFFIXES
-from vidcam.media.target import Target
+from vidcam._files import OutputFile
+from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.metrics.extent import EVEN
 from vidcam.report.html import link, write_page
 
@@ -121,7 +121,7 @@ def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
         "clips": [_record(entry) for entry in entries],
         "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in KINDS],
     }
-    target = Target(path, overwrite=True)
+    target = OutputFile(path, overwrite=True)
     try:
         write_page(target, "gallery", title, data)
         target.commit()

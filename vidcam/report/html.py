@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from vidcam._files import OutputFile
 from vidcam.errors import VidcamError
-from vidcam.media.target import Target
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _CHUNK = 3 * 2**18
@@ -29,7 +29,7 @@ def link(path: str) -> str:
 
 
 def write_page(
-    target: Target,
+    target: OutputFile,
     name: str,
     title: str,
     data: Mapping[str, Any],

@@ -52,7 +52,7 @@ def check_engine(engine: Engine, precision: Precision) -> tuple[Engine, Precisio
         asked = "--engine openvino" if engine == "openvino" else f"--precision {precision}"
         raise UsageError(f"{asked} needs OpenVINO, which is not installed: {INSTALL}")
     if precision == "bf16":
-        from vidcam.cam.engines.openvino import computes_bf16
+        from vidcam.cam.engines.device import computes_bf16
 
         if not computes_bf16():
             raise UsageError("--precision bf16: this processor has no bfloat16 arithmetic, so nothing would be gained")

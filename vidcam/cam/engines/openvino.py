@@ -17,6 +17,7 @@ from vidcam._tensorflow import tf
 from vidcam.cam.engines import Precision, Unsupported, cache
 from vidcam.cam.engines.content import Content, content
 from vidcam.cam.engines.convert import convert
+from vidcam.cam.engines.device import PLUGIN, core
 from vidcam.cam.engines.rounding import round_weights
 from vidcam.types import Array
 
@@ -26,7 +27,6 @@ SAME, WRONG = 1e-4, 5e-2
 """Of an output's maximum, how far a converted graph may be from TensorFlow's: to be taken without being asked for, and
 at all. Rounding alone makes 1e-5 or less; where gradients pass many layers, those that switch at 0 or at a window's
 maximum turn rounding into more."""
-PLUGIN = "CPU"
 MODEL, FIGURE = "graph.xml", "figure"
 """Files of an entry on disk."""
 LOGITS = -2
@@ -36,18 +36,6 @@ CERTAIN = 3.0
 
 Shape = tuple[int, int, int]
 Made = tuple[Any, Callable[[Any], float]]
-
-
-@functools.cache
-def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
-
-
-def computes_bf16() -> bool:
-    """Tells whether the processor has bfloat16 arithmetic."""
-    return "BF16" in _core().get_property(PLUGIN, "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVINO:
@@ -137,14 +125,14 @@ class OpenVINO:
         entry = cache.load(key) if key else None
         if entry is not None:
             try:
-                return _core().read_model(entry / MODEL), float((entry / FIGURE).read_text())
+                return core().read_model(entry / MODEL), float((entry / FIGURE).read_text())
             except (RuntimeError, OSError, ValueError):  # what has the right checksums and is yet not to be read
                 cache.remove(entry)
         model, figure_of = make((height, width, self._channels))
         entry = cache.store(key, functools.partial(_write, model, figure_of)) if key else None
         if entry is None:
             return model, figure_of(model.clone())
-        return _core().read_model(entry / MODEL), float((entry / FIGURE).read_text())  # weights mapped, not held
+        return core().read_model(entry / MODEL), float((entry / FIGURE).read_text())  # weights mapped, not held
 
     def _converted(self, shape: Shape) -> Made:
         """Makes the model, whose figure is how far its results are from TensorFlow's."""
@@ -188,7 +176,7 @@ def _write(model: Any, figure_of: Callable[[Any], float], folder: Path) -> None:
     import openvino
 
     openvino.serialize(model, str(folder / MODEL))
-    read = _core().read_model(folder / MODEL, config={"ENABLE_MMAP": False})
+    read = core().read_model(folder / MODEL, config={"ENABLE_MMAP": False})
     (folder / FIGURE).write_text(repr(figure_of(read)))
 
 
@@ -250,7 +238,7 @@ class _Sized:
                 "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[self._precision],
                 "ENABLE_CPU_PINNING": False,
             }
-            compiled = _core().compile_model(self._model, PLUGIN, hints)
+            compiled = core().compile_model(self._model, PLUGIN, hints)
             self._requests[count] = compiled.create_infer_request()
         return self._requests[count]
 

@@ -17,11 +17,11 @@ import av
 import cv2
 import numpy as np
 
+from vidcam._files import OutputFile
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.color import to_yuv420p
 from vidcam.media.container import reason
-from vidcam.media.mp4 import FORMATS
-from vidcam.media.target import Target
+from vidcam.media.write.mp4 import FORMATS
 from vidcam.types import Array
 
 _TICK = Fraction(1, 1000)  # what Matroska counts in
@@ -98,7 +98,7 @@ class Recording:
             self._container.mux(self._stream.encode(None))
             self._container.close()
         self._container = None
-        target = Target(self.path, self._overwrite)
+        target = OutputFile(self.path, self._overwrite)
         try:
             with self._errors():
                 _copy(self.working, target.temporary, self.path.suffix.lower())
@@ -126,7 +126,7 @@ def check_recording(path: Path, overwrite: bool) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: a recording is one of {', '.join(FORMATS)}")
-    Target(path, overwrite).discard()
+    OutputFile(path, overwrite).discard()
 
 
 def fit_into(rgb: Array, size: tuple[int, int]) -> Array:

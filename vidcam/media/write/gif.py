@@ -14,14 +14,15 @@ from typing import Any
 import av
 import numpy as np
 
+from vidcam._files import OutputFile
 from vidcam.errors import VidcamError
-from vidcam.media.base import Info, Sink
 from vidcam.media.container import abandon, writing
 from vidcam.media.gifblocks import blocks
-from vidcam.media.palette import Palette
-from vidcam.media.still import narrowed
-from vidcam.media.target import Target
-from vidcam.media.timing import Pace
+from vidcam.media.info import Info
+from vidcam.media.resize import narrowed
+from vidcam.media.write.pace import Pace
+from vidcam.media.write.palette import Palette
+from vidcam.media.write.sink import Sink
 from vidcam.types import Array
 
 _TICK = Fraction(1, 100)
@@ -37,7 +38,7 @@ class GifSink(Sink):
     """A GIF file; `open_sink` says what the arguments mean."""
 
     def __init__(
-        self, target: Target, source: Info, fps: float | Fraction | None, width: int | None, plays: int
+        self, target: OutputFile, source: Info, fps: float | Fraction | None, width: int | None, plays: int
     ) -> None:
         super().__init__(target)
         self._width = width

@@ -14,10 +14,12 @@ import numpy as np
 
 from vidcam._machine import cores
 from vidcam.errors import VidcamError
-from vidcam.media.base import Info, Source
 from vidcam.media.color import Color, planes_of, to_rgb
 from vidcam.media.container import audio_streams, open_container, seconds
-from vidcam.media.cut import Reading, Shot, fitted
+from vidcam.media.info import Info
+from vidcam.media.read.cut import Reading, Shot
+from vidcam.media.read.source import Source
+from vidcam.media.resize import fitted
 from vidcam.types import Array, Frame, Planes
 
 # More decoder threads hold more pictures in memory and gain little next to a model and an encoder.

@@ -17,7 +17,7 @@ except ImportError:  # pragma: no cover - Windows, where an open file cannot be 
     fcntl = None  # type: ignore[assignment]
 
 
-class Target:
+class OutputFile:
     """A temporary file beside `path` that `commit` renames to it.
 
     The temporary file is locked while it is written, so that leftovers of a killed run can be told from the file of a

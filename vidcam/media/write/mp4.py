@@ -9,13 +9,14 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
+from vidcam._files import OutputFile
 from vidcam._machine import cores
 from vidcam.errors import VidcamError
-from vidcam.media.base import Info, Sink
 from vidcam.media.color import from_planes, planes_to_rgb, to_yuv420p
 from vidcam.media.container import abandon, reason, writing
-from vidcam.media.sound import Sound
-from vidcam.media.target import Target
+from vidcam.media.info import Info
+from vidcam.media.write.sink import Sink
+from vidcam.media.write.sound import Sound
 from vidcam.types import Array, Matrix, Planes
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -39,7 +40,7 @@ class VideoSink(Sink):
 
     def __init__(
         self,
-        target: Target,
+        target: OutputFile,
         source: Info,
         *,
         zero: Fraction,

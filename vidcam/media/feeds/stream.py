@@ -12,10 +12,10 @@ import av
 from av.codec.context import Flags
 
 from vidcam.errors import VidcamError
-from vidcam.media.base import DEFAULT_MAX_PIXELS
 from vidcam.media.color import Color, to_rgb
 from vidcam.media.container import reason
-from vidcam.media.feed import Feed, FeedLost, hide_password
+from vidcam.media.feeds.base import Feed, FeedLost, hide_password
+from vidcam.media.info import DEFAULT_MAX_PIXELS
 from vidcam.types import Array
 
 OPEN_TIMEOUT = 5.0
@@ -65,7 +65,7 @@ class StreamFeed(Feed):
     """A stream behind a URL.
 
     Args:
-        url: see `vidcam.media.feed.SCHEMES`.
+        url: see `vidcam.media.feeds.base.SCHEMES`.
         timeouts: seconds to wait for the connection, and for data.
 
     Raises:

@@ -11,10 +11,10 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import PngImagePlugin
 
+from vidcam._files import OutputFile
 from vidcam.errors import VidcamError
-from vidcam.media.base import Sink
-from vidcam.media.pictures import resized
-from vidcam.media.target import Target
+from vidcam.media.resize import narrowed
+from vidcam.media.write.sink import Sink
 from vidcam.types import Array
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -23,7 +23,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 class StillSink(Sink):
     """A file of one picture: the first one it is given; `open_sink` says what the arguments mean."""
 
-    def __init__(self, target: Target, suffix: str, width: int | None, comment: str) -> None:
+    def __init__(self, target: OutputFile, suffix: str, width: int | None, comment: str) -> None:
         super().__init__(target)
         self._suffix = suffix
         self._format = _FORMATS[suffix]
@@ -57,13 +57,6 @@ class StillSink(Sink):
 
     def _discard(self) -> None:
         """Nothing is open between two calls."""
-
-
-def narrowed(rgb: Array, width: int | None) -> Array:
-    """Returns a picture at a width in pixels, its height in proportion."""
-    if width is None or width == rgb.shape[1]:
-        return rgb
-    return resized(rgb, (width, max(1, round(rgb.shape[0] * width / rgb.shape[1]))))
 
 
 @contextmanager

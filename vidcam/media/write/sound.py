@@ -11,8 +11,8 @@ from typing import Any
 
 import av
 
-from vidcam.media.base import DEFAULT_MAX_PIXELS, Info
 from vidcam.media.container import audio_streams, open_container, seconds
+from vidcam.media.info import DEFAULT_MAX_PIXELS, Info
 
 _MARGIN = Fraction(2)  # a file may store sound so many seconds later than the pictures it belongs to
 

@@ -16,9 +16,11 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from vidcam.errors import VidcamError
-from vidcam.media.base import Info, Source
-from vidcam.media.cut import Reading, Shot, fitted
 from vidcam.media.gifblocks import Block, blocks, canvas
+from vidcam.media.info import Info
+from vidcam.media.read.cut import Reading, Shot
+from vidcam.media.read.source import Source
+from vidcam.media.resize import fitted, resized
 from vidcam.types import Array, Frame
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its complaints about damaged files go to the terminal
@@ -236,13 +238,6 @@ def _over(picture: Any, background: tuple[int, int, int]) -> Array:
         ground = Image.new("RGBA", picture.size, (*background, 255))
         picture = Image.alpha_composite(ground, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"))
-
-
-def resized(picture: Array, size: tuple[int, int]) -> Array:
-    """Returns a picture at (width, height)."""
-    if (picture.shape[1], picture.shape[0]) == size:
-        return picture
-    return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS))
 
 
 @contextmanager

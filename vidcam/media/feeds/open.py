@@ -1,62 +1,15 @@
-"""What comes in now: the kinds of live sources, and which one a name means. No codec is loaded here.
-
-A feed gives the picture of this moment and the time it was taken. It never catches up on what was missed: whoever reads
-it too slowly misses pictures.
-"""
+"""Which live source a name means: a camera, a stream, a file played at its own pace. No codec is loaded here."""
 
 from __future__ import annotations
 
 import re
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
-from vidcam.types import Array
+from vidcam.media.feeds.base import Feed, hide_password
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "tcp", "udp")
-
-
-class FeedLost(VidcamError):  # noqa: N818 - named as the end of a feed is
-    """A feed stopped that may come back: an unplugged camera, a stream without data."""
-
-
-class FeedEnded(Exception):  # noqa: N818 - the end of a file is no error
-    """A file has been played to its end."""
-
-
-class Feed(ABC):
-    """Pictures as they come.
-
-    Attributes:
-        name: for people: `camera 0`, the file, the URL without its password.
-        notes: one-line things to tell the user.
-        live: False for a file, which waits while nobody reads.
-    """
-
-    name: str
-    live: bool = True
-    notes: tuple[str, ...] = ()
-
-    @abstractmethod
-    def read(self, stop: threading.Event) -> tuple[Array, float]:
-        """Waits for the next picture.
-
-        Args:
-            stop: set when nobody waits any more; the call then returns or raises soon.
-
-        Returns:
-            RGB uint8 (H, W, 3), and when it was taken in seconds of `time.monotonic`. The size may change.
-
-        Raises:
-            FeedLost: there is no more to come for now.
-            FeedEnded: there is no more to come.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Releases the source. May be called again."""
 
 
 def feed_opener(
@@ -86,7 +39,7 @@ def feed_opener(
     if source is None or text.isdecimal() or _is_device(text):
         if loop:
             raise UsageError("--loop is for video files; a camera has no end")
-        from vidcam.media.camera import open_camera
+        from vidcam.media.feeds.camera import open_camera
 
         device = None if source is None else int(text) if text.isdecimal() else text
         return lambda: open_camera(device, size, fps)
@@ -99,7 +52,7 @@ def feed_opener(
             raise UsageError(f"{hide_password(text)}: unknown kind of address; use {', '.join(SCHEMES)}, or a file")
         if loop:
             raise UsageError("--loop is for video files; a stream has no end")
-        from vidcam.media.stream import StreamFeed
+        from vidcam.media.feeds.stream import StreamFeed
 
         return lambda: StreamFeed(text)
     path = Path(text)
@@ -107,14 +60,9 @@ def feed_opener(
         raise VidcamError(
             f"{path}: no such file; SOURCE is a camera's index or device, a URL such as rtsp://host/path, or a video"
         )
-    from vidcam.media.playback import Playback
+    from vidcam.media.feeds.playback import Playback
 
     return lambda: Playback(path, loop=loop)
-
-
-def hide_password(url: str) -> str:
-    """Returns a URL without user name, password and query, where keys are, for screens, pages and messages."""
-    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^/?#]*@)?([^?#]*).*", r"\1\2", url)
 
 
 def _is_device(text: str) -> bool:

@@ -1,87 +1,15 @@
-"""What every source and every sink has in common. Standard library and vidcam.types only: no codec is loaded here."""
+"""What every sink has in common. No codec is loaded here."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from vidcam.media.target import Target
-from vidcam.types import Array, Frame, Planes
-
-Kind = Literal["video", "animation", "image"]
-
-DEFAULT_MAX_PIXELS = 2**26
-"""67 million pixels a frame: an 8192 x 8192 picture passes, 8K video (33 million) with room to spare."""
-
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
-ANIMATION_SUFFIXES = (".gif", ".webp")
-STILL_SUFFIXES = (".png", ".jpg", ".jpeg")
-SUFFIXES = (*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES, *STILL_SUFFIXES)
-"""What can be written."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a source is and what this run will take from it.
-
-    Attributes:
-        path: the file, folder or pattern as it was given.
-        kind: "video" (also an image sequence), "animation" (GIF, APNG, WebP, AVIF) or "image".
-        size: (width, height) in pixels as frames are delivered: upright, square pixels, within `max_size`.
-        fps: average frames a second of the file, None for an image or where the file does not say.
-        frames: how many frames this run is expected to give, None where the file does not say.
-        duration: seconds of the file from its first frame, None where it does not say.
-        loop: how often an animation plays, 0 for ever; None for what is not an animation.
-        audio: the number of audio streams.
-        notes: one-line things to tell the user.
-        origin: the time 0 of frames on the file's own clock, in seconds; the sound is cut by it.
-        format: Pillow's or FFmpeg's name of the file's format.
-    """
-
-    path: str
-    kind: Kind
-    size: tuple[int, int]
-    fps: Fraction | None = None
-    frames: int | None = None
-    duration: float | None = None
-    loop: int | None = None
-    audio: int = 0
-    notes: tuple[str, ...] = ()
-    origin: Fraction = Fraction(0)
-    format: str = ""
-
-
-class Source(ABC):
-    """Frames of a file in order, once. A context manager; iterate over it, then close it.
-
-    Attributes:
-        info: what the file is.
-        damaged: the frames that could not be read so far.
-        pulse: grows while the file is being read, also where no frame comes out; a source that hangs is told by it.
-    """
-
-    info: Info
-    damaged: int = 0
-    pulse: int = 0
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[Frame]:
-        """Returns the frames; their times count from the start of the stream, also when `start` was given."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Releases the file; frames already given keep their pictures. May be called again."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+from vidcam._files import OutputFile
+from vidcam.types import Array, Planes
 
 
 class Sink(ABC):
@@ -100,7 +28,7 @@ class Sink(ABC):
 
     stores_planes = False
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: OutputFile) -> None:
         self._target = target
         self.path = str(target.path)
         self.size: tuple[int, int] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 
 from vidcam.errors import VidcamError
-from vidcam.media.feed import Feed, FeedLost
+from vidcam.media.feeds.base import Feed, FeedLost
 from vidcam.types import Array
 
 TRIED = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from vidcam.media.base import Info
+from vidcam.media.info import Info
 
 
 class Pace:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidcam.errors import VidcamError
-from vidcam.media.base import Source
-from vidcam.media.feed import Feed, FeedEnded, FeedLost
-from vidcam.media.files import open_source
+from vidcam.media.feeds.base import Feed, FeedEnded, FeedLost
+from vidcam.media.read.open import open_source
+from vidcam.media.read.source import Source
 from vidcam.types import Array, Frame
 
 LATE = 0.05

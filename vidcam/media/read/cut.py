@@ -9,10 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media.base import DEFAULT_MAX_PIXELS
+from vidcam.media.info import DEFAULT_MAX_PIXELS
+from vidcam.media.times import Seconds, exact
 from vidcam.types import Array, Frame, Planes
-
-Seconds = float | Fraction
 
 
 @dataclass(frozen=True)
@@ -32,34 +31,6 @@ class Shot:
     picture: Array | Callable[[], Array]
     size: tuple[int, int]
     planes: Planes | None = None
-
-
-def exact(seconds: Seconds) -> Fraction:
-    """Returns the time that a person means: 0.8 is 8/10, not the float a little above it."""
-    return Fraction(seconds).limit_denominator(1_000_000)
-
-
-def parse_time(text: str) -> float:
-    """Reads a time as people write it.
-
-    Args:
-        text: seconds, `mm:ss` or `hh:mm:ss`, with decimals.
-
-    Returns:
-        Seconds, 0 or more.
-
-    Raises:
-        UsageError: it is no time.
-    """
-    parts = text.split(":")
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    # Written so that NaN is refused, too.
-    if not (1 <= len(numbers) <= 3 and all(0 <= n < math.inf for n in numbers) and all(n < 60 for n in numbers[1:])):
-        raise UsageError(f"{text!r} is no time; give seconds such as 12.5, or mm:ss")
-    return float(sum(n * 60**i for i, n in enumerate(reversed(numbers))))
 
 
 @dataclass(frozen=True)
@@ -166,11 +137,3 @@ class Reading:
 
 def _frame(index: int, shot: Shot, duration: Fraction | None) -> Frame:
     return Frame(index, shot.time, duration, shot.picture, shot.size, planes=shot.planes)
-
-
-def fitted(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
-    """Returns a (width, height) brought down so that its longer side is at most `max_size`."""
-    longer = max(size)
-    if max_size is None or longer <= max_size:
-        return size
-    return (max(1, round(size[0] * max_size / longer)), max(1, round(size[1] * max_size / longer)))

@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media.base import Info, Source
-from vidcam.media.cut import Reading, Seconds, Shot, fitted
-from vidcam.media.pictures import read_still, resized
+from vidcam.media.info import Info
+from vidcam.media.read.cut import Reading, Shot
+from vidcam.media.read.pictures import read_still
+from vidcam.media.read.source import Source
+from vidcam.media.resize import fitted, resized
+from vidcam.media.times import Seconds
 from vidcam.types import Array, Frame
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}

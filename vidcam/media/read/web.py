@@ -9,8 +9,8 @@ import av
 from PIL import Image
 
 from vidcam.errors import VidcamError
-from vidcam.media.base import DEFAULT_MAX_PIXELS
 from vidcam.media.container import open_container
+from vidcam.media.info import DEFAULT_MAX_PIXELS
 
 _VIDEO = {"mp4": ("h264", "av1"), "webm": ("vp8", "vp9", "av1")}
 _STILL = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}

@@ -1,0 +1,3 @@
+"""Which vidcam this is; `pyproject.toml` reads it from here."""
+
+__version__ = "0.1.0"
