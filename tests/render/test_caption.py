@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vidcam.render import draw_caption
+from vidcam.render.caption import wrapped
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])
@@ -39,8 +40,17 @@ def test_a_part_of_the_picture_can_have_its_own_caption():
     assert (picture[:, 200:] != 255).any()
 
 
-def test_letters_beyond_ascii_are_drawn():
-    plain, accented = (np.zeros((100, 300, 3), np.uint8) for _ in range(2))
-    draw_caption(plain, "elan")
-    draw_caption(accented, "élan")
-    assert (plain != accented).any()
+def test_a_text_that_is_too_long_for_a_line_takes_more_and_covers_less_than_half():
+    text = "Grad-CAM++: West Highland white terrier + Old English sheepdog 12 %, 3.1 %"
+    for size in ((90, 160), (284, 160), (180, 320)):
+        picture = np.full((*size, 3), 200, np.uint8)
+        draw_caption(picture, text)
+        drawn = np.argwhere((picture != 200).any(axis=2))
+        assert 20 < np.ptp(drawn[:, 0]) < 0.5 * size[0]  # two lines or three
+
+
+def test_lines_break_at_blanks_only():
+    lines = wrapped("Old English sheepdog and a Weimaraner", 12, 90)
+    assert " ".join(lines) == "Old English sheepdog and a Weimaraner"
+    assert len(lines) > 1
+    assert wrapped("Pneumonoultramicroscopic", 12, 20) == ("Pneumonoultramicroscopic",)

@@ -106,3 +106,12 @@ def test_many_classes_still_fit_on_a_plot(tmp_path: Path) -> None:
     labels = [f"class {i}" for i in range(200)]
     classification.confusion_matrix(np.eye(200, dtype=int), labels, tmp_path / "confusion.png")
     assert max(drawn(tmp_path / "confusion.png").shape) < 2000
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib warns of letters that its font lacks, and fails at half a formula
+def test_any_label_can_be_plotted(tmp_path: Path) -> None:
+    labels = ("très 猫", "$5 x^")
+    classification.confusion_matrix(np.array([[30, 1], [9, 40]]), labels, tmp_path / "confusion.png")
+    assert set(classification.roc_curves(P, CLASSES, labels, tmp_path / "roc.png")) == {"$5 x^"}
+    card = classification.Card(np.zeros((20, 30, 3), np.uint8), "猫 0.98\nis $5", right=False)
+    classification.sheet([card], tmp_path / "sheet.png", "mistakes")

@@ -14,7 +14,8 @@ from vidcam.live.explaining import Seen
 from vidcam.live.slot import Item
 from vidcam.pipeline.draw import caption_text
 from vidcam.render import Scaling, compose, draw_caption, draw_colorbar
-from vidcam.render.caption import draw_label, label_font
+from vidcam.render.caption import draw_label, wrapped
+from vidcam.render.letters import font_for, writable
 from vidcam.types import Array
 
 OLD = 1.0
@@ -113,33 +114,26 @@ def _panel(picture: Array, lines: tuple[str, ...]) -> None:
 @lru_cache(maxsize=16)
 def _letters(lines: tuple[str, ...], width: int, height: int) -> Array:
     """Returns the lines' coverage, uint8 (h, w), no larger than the picture; letters shrink to fit, to a point."""
+    texts = [[writable(part) for part in line.split("\t")] for line in lines]
     for size in range(max(12, min(width, height) // 22), 8, -1):
-        font = label_font(size)
-        wrapped = [part for line in lines for part in _wrap(line, font, width - 2 * size)]
-        tab = max((font.getlength(line.split("\t")[0]) for line in wrapped if "\t" in line), default=0) + 1.5 * size
-        right = [
-            tab + font.getlength(line.split("\t")[1]) if "\t" in line else font.getlength(line) for line in wrapped
-        ]
-        box = (int(max(right)) + 2 * size, round(1.5 * size * len(wrapped)) + size)
+        rows = [row for text in texts for row in _rows(text, size, width - 2 * size)]
+        tab = max((_length(row[0], size) for row in rows if len(row) > 1), default=0) + 1.5 * size
+        right = [tab + _length(row[1], size) if len(row) > 1 else _length(row[0], size) for row in rows]
+        box = (int(max(right)) + 2 * size, round(1.5 * size * len(rows)) + size)
         if box[0] <= width and box[1] <= height:
             break
     image = Image.new("L", (min(box[0], width), min(box[1], height)), 0)
     draw = ImageDraw.Draw(image)
-    for i, line in enumerate(wrapped):
-        for part, x in zip(line.split("\t"), (0.0, tab), strict=False):
-            draw.text((size + x, size // 2 + 1.5 * size * i), part, fill=255, font=font)
+    for i, row in enumerate(rows):
+        for part, x in zip(row, (0.0, tab), strict=False):
+            draw.text((size + x, size // 2 + 1.5 * size * i), part, fill=255, font=font_for(part, size))
     return np.asarray(image)
 
 
-def _wrap(line: str, font: object, width: float) -> list[str]:
-    """Breaks a line at blanks so that each part is narrow enough."""
-    if "\t" in line:
-        return [line]
-    parts = [""]
-    for word in line.split():
-        longer = f"{parts[-1]} {word}".strip()
-        if font.getlength(longer) <= width or not parts[-1]:  # type: ignore[attr-defined]
-            parts[-1] = longer
-        else:
-            parts.append(word)
-    return parts
+def _rows(parts: list[str], size: int, width: float) -> list[list[str]]:
+    """Breaks a line at blanks so that each part is narrow enough; one of two columns stays."""
+    return [parts] if len(parts) > 1 else [[row] for row in wrapped(parts[0], size, width)]
+
+
+def _length(text: str, size: int) -> float:
+    return font_for(text, size).getlength(text)

@@ -6,19 +6,26 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from vidcam.render.letters import font_for, writable
 from vidcam.render.planes import Picture, paint, shape_of
 from vidcam.types import Array
 
 SMALLEST = 9
 """Pixels; letters below that cannot be read."""
+LINES = 3
+"""Lines that a caption has at most."""
+_SHRUNK = 0.7
+"""By how much letters get smaller before a long text takes another line."""
+_COVERED = 0.4
+"""The share of a picture's height that several lines may cover."""
 
 
 def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | None = None) -> None:
-    """Writes one line of text into a picture's upper left corner.
+    """Writes a text into a picture's upper left corner.
 
-    The letters grow with the picture; a text that is too long gets smaller, then shortened with an ellipsis.
+    The letters grow with the picture; a text that is too long gets smaller, then more lines, then an ellipsis.
 
     Args:
         picture: RGB uint8 (H, W, 3), or planes; written to.
@@ -28,7 +35,7 @@ def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | Non
     """
     height, whole = shape_of(picture)
     width = whole - left if width is None else width
-    letters = _letters(text, width, height) if text else None
+    letters = _letters(writable(text), width, height) if text else None
     if letters is None:
         return
     rows, columns = letters.shape
@@ -47,7 +54,7 @@ def draw_label(picture: Picture, text: str, *, right: int, top: int | None = Non
         bottom: where it ends.
     """
     height, width = shape_of(picture)
-    letters = _mask(text, max(SMALLEST, round(0.03 * min(height, width))))
+    letters = _mask((writable(text),), max(SMALLEST, round(0.03 * min(height, width))))
     rows, columns = letters.shape
     y = top if top is not None else (bottom or 0) - rows
     if right - columns >= 0 and y >= 0 and y + rows <= height:
@@ -69,31 +76,58 @@ def _stamp(picture: Picture, x: int, y: int, letters: Array) -> None:
 def _letters(text: str, width: int, height: int) -> Array | None:
     """Returns the text's coverage, uint8 (h, w), with its padding; None where not one letter fits."""
     wanted = max(SMALLEST + 2, round(0.05 * min(height, width)))
-    for size in range(wanted, SMALLEST - 1, -1):
-        mask = _mask(text, size)
-        if mask.shape[1] <= width and mask.shape[0] <= height:
-            return mask
-    for count in range(len(text) - 1, 0, -1):
-        mask = _mask(f"{text[:count]}…", SMALLEST)
-        if mask.shape[1] <= width and mask.shape[0] <= height:
-            return mask
+    for smallest in (max(SMALLEST, round(_SHRUNK * wanted)), SMALLEST):
+        for count in range(1, LINES + 1):
+            for size in range(wanted, smallest - 1, -1):
+                lines = wrapped(text, size, width - 2 * _padding(size))
+                if len(lines) == count and _fits(lines, size, width, height):
+                    return _mask(lines, size)
+    for end in range(len(text) - 1, 0, -1):
+        lines = wrapped(f"{text[:end]}…", SMALLEST, width - 2 * _padding(SMALLEST))
+        if len(lines) <= LINES and _fits(lines, SMALLEST, width, height):
+            return _mask(lines, SMALLEST)
     return None
 
 
+def wrapped(text: str, size: int, room: float) -> tuple[str, ...]:
+    """Breaks a text at blanks into lines no wider than a room in pixels; a single word may be wider."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font_for(longer, size).getlength(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
+
+
 @lru_cache(maxsize=256)
-def _mask(text: str, size: int) -> Array:
-    font = label_font(size)
-    padding = max(2, size // 3)
-    ascent, descent = font.getmetrics()
-    box = font.getbbox(text)
-    image = Image.new("L", (int(box[2]) + 2 * padding, ascent + descent + padding), 0)
-    ImageDraw.Draw(image).text((padding, padding // 2), text, fill=255, font=font)
+def _mask(lines: tuple[str, ...], size: int) -> Array:
+    """Returns the coverage of lines in one font, uint8 (h, w)."""
+    padding = _padding(size)
+    image = Image.new("L", _extent(lines, size), 0)
+    draw = ImageDraw.Draw(image)
+    for i, line in enumerate(lines):
+        draw.text((padding, padding // 2 + i * _row(lines, size)), line, fill=255, font=font_for(line, size))
     return np.asarray(image)
 
 
-@lru_cache(maxsize=64)
-def label_font(size: int) -> ImageFont.FreeTypeFont:
-    """Returns Pillow's own font with letters of that many pixels."""
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's own scalable font, for any given size
-    return font
+def _fits(lines: tuple[str, ...], size: int, width: int, height: int) -> bool:
+    """Tells whether lines fit into a picture; more than one leave most of it free."""
+    columns, rows = _extent(lines, size)
+    return columns <= width and rows <= (height if len(lines) == 1 else _COVERED * height)
+
+
+def _extent(lines: tuple[str, ...], size: int) -> tuple[int, int]:
+    """Returns the (width, height) in pixels of lines with the padding around them."""
+    widest = max(int(font_for(line, size).getbbox(line)[2]) for line in lines)
+    return widest + 2 * _padding(size), len(lines) * _row(lines, size) + _padding(size)
+
+
+def _row(lines: tuple[str, ...], size: int) -> int:
+    """Returns the height of a line in pixels."""
+    return max(sum(font_for(line, size).getmetrics()) for line in lines)
+
+
+def _padding(size: int) -> int:
+    return max(2, size // 3)

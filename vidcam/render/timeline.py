@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vidcam.render.caption import SMALLEST, label_font
+from vidcam.render.caption import SMALLEST
+from vidcam.render.letters import font_for, writable
 from vidcam.types import Array
 
 CLASSES = 4
@@ -66,7 +67,7 @@ class Timeline:
         scale = 2  # drawn twice as large and shrunk: Pillow's lines are jagged
         image = Image.new("RGB", (self._width * scale, self._height * scale), BACKGROUND)
         draw = ImageDraw.Draw(image)
-        font = label_font(self._font * scale)
+        font = font_for("0 s %", self._font * scale)
         left, right = self._x(self._start) * scale, self._x(self._end) * scale
         for share in (0.0, 0.5, 1.0):
             y = self._y(share * self._ceiling) * scale
@@ -82,7 +83,7 @@ class Timeline:
             else:
                 x, y = points[0]
                 draw.ellipse([x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width], fill=COLORS[i])
-        self._name(draw, [labels[c] for c in self.leading], left, right - 4 * self._font * scale, scale)
+        self._name(draw, [writable(labels[c]) for c in self.leading], left, right - 4 * self._font * scale, scale)
         foot = self._bottom * scale + 0.3 * self._font * scale
         draw.text((left, foot), f"{self._start:.1f} s", fill=TEXT, font=font)
         draw.text((right, foot), f"{self._end:.1f} s", fill=TEXT, font=font, anchor="ra")
@@ -99,7 +100,7 @@ class Timeline:
             names = [_shortened(draw, name, size, room / len(names)) for name in names]
         at = left
         for name, color in zip(names, COLORS, strict=False):
-            draw.text((at, 0.2 * self._font * scale), name, fill=color, font=label_font(size))
+            draw.text((at, 0.2 * self._font * scale), name, fill=color, font=font_for(name, size))
             at += _length(draw, [name], size)
 
     def _y(self, probability: float) -> float:
@@ -108,7 +109,7 @@ class Timeline:
 
 def _length(draw: ImageDraw.ImageDraw, names: Sequence[str], size: int) -> float:
     """Returns how long names are in a row, a letter's width behind each."""
-    return sum(draw.textlength(name, font=label_font(size)) + size for name in names)
+    return sum(draw.textlength(name, font=font_for(name, size)) + size for name in names)
 
 
 def _shortened(draw: ImageDraw.ImageDraw, name: str, size: int, room: float) -> str:

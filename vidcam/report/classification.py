@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidcam.report.figures import saved
+from vidcam.report.figures import plottable, saved
 from vidcam.types import Array
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def confusion_matrix(confusion: Array, labels: Sequence[str], file: Path) -> Non
         axes.set_ylabel("true")
         if not few:
             return
-        axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-        axes.set_yticks(range(len(labels)), labels)
+        names = [plottable(label) for label in labels]
+        axes.set_xticks(range(len(labels)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(labels)), names)
         for (row, column), count in np.ndenumerate(confusion):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
@@ -84,7 +85,7 @@ def roc_curves(probabilities: Array, classes: Array, labels: Sequence[str], file
         for c, own in _one_against_rest(classes, labels):
             false, true, _ = roc_curve(own, probabilities[:, c])
             areas[labels[c]] = float(auc(false, true))
-            axes.plot(false, true, label=f"{labels[c]}: area {areas[labels[c]]:.3f}")
+            axes.plot(false, true, label=f"{plottable(labels[c])}: area {areas[labels[c]]:.3f}")
         axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")
         _finish(axes, "false positive rate", "true positive rate", len(labels))
     return areas
@@ -106,7 +107,7 @@ def precision_recall_curves(
             p = probabilities[:, c]
             precision, recall, _ = precision_recall_curve(own, p)
             means[labels[c]] = float(average_precision_score(own, p))
-            axes.plot(recall, precision, label=f"{labels[c]}: mean {means[labels[c]]:.3f}")
+            axes.plot(recall, precision, label=f"{plottable(labels[c])}: mean {means[labels[c]]:.3f}")
         _finish(axes, "recall", "precision", len(labels))
     return means
 
@@ -148,7 +149,7 @@ def sheet(cards: Sequence[Card], file: Path, title: str) -> None:
         for i, card in enumerate(cards, 1):
             axes = figure.add_subplot(rows, SHEET_COLUMNS, i)
             axes.imshow(card.picture)
-            axes.set_title(card.title, fontsize=8, color="black" if card.right else "tab:red")
+            axes.set_title(plottable(card.title), fontsize=8, color="black" if card.right else "tab:red")
             axes.axis("off")
 
 

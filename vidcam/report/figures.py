@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vidcam.render.letters import writable
+
 
 @contextmanager
 def saved(file: Path, size: tuple[float, float], dpi: int = 110) -> Iterator[Any]:
@@ -30,3 +32,8 @@ def saved(file: Path, size: tuple[float, float], dpi: int = 110) -> Iterator[Any
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def plottable(text: str) -> str:
+    """Returns a name that files or labels gave as matplotlib writes it: in its own font, and no formula."""
+    return writable(text, system=False).replace("$", r"\$")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidcam.report.figures import saved
+from vidcam.report.figures import plottable, saved
 from vidcam.types import Array
 
 SHEET_COLUMNS = 8
@@ -48,7 +48,7 @@ def sample_sheet(pictures: Any, labels: Sequence[str], file: Path, rows: int = 4
         for i, at in enumerate(chosen):
             axes = figure.add_subplot(rows, SHEET_COLUMNS, i + 1)
             axes.imshow(pictures.pixels[at])
-            axes.set_title(labels[pictures.classes[at]], fontsize=8)
+            axes.set_title(plottable(labels[pictures.classes[at]]), fontsize=8)
             axes.axis("off")
     return file
 
