@@ -35,6 +35,18 @@ def test_the_picture_is_the_overlay():
     np.testing.assert_array_equal(picture, before)
 
 
+def test_a_class_that_takes_over_shows_its_own_evidence():
+    picture, painter = counted(1234), Painter()
+    for number in range(1, 6):
+        painter.paint(picture, seen(picture, number=number, time=number / 30), PLAIN)
+    item = seen(picture, number=6, time=6 / 30)
+    explanation = replace(item.value.explanation, maps=0.5 - item.value.explanation.maps, targets=((2,),))
+    item = replace(item, value=replace(item.value, explanation=explanation))
+    expected = overlay(picture, explanation.maps[0])
+    assert (expected != picture).any()
+    np.testing.assert_array_equal(painter.paint(picture, item, PLAIN), expected)
+
+
 def test_a_map_of_another_size_is_not_drawn():
     picture = counted(1, 200, 100)
     np.testing.assert_array_equal(Painter().paint(picture, seen(counted(1)), PLAIN), picture)

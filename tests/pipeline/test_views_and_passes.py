@@ -16,7 +16,7 @@ from tests.networks import gap_cnn
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import load_model
-from vidcam.render import Scaling, clip_peak, overlay
+from vidcam.render import History, clip_peak, overlay
 from vidcam.render.timeline import strip_height
 
 
@@ -48,14 +48,11 @@ def close(a, b, most=6.0):
 
 def shown(frames, track, normalize, smooth):
     """What `run` is to draw, by the library's parts."""
-    if normalize == "clip":
-        cuts = np.zeros(len(track), bool)
-        scaling = Scaling("fixed", smooth, clip_peak(track.maps, track.times, cuts, smooth))
-    else:
-        scaling = Scaling(normalize, smooth)
+    peak = clip_peak(track, smooth) if normalize == "clip" else None
+    history = History("fixed" if peak else normalize, smooth, peak)
     pictures = []
-    for frame, raw, time in zip(frames, track.maps, track.times, strict=True):
-        smoothed, peak = scaling(raw, float(time))
+    for frame, raw, time, target in zip(frames, track.maps, track.times, track.targets, strict=True):
+        smoothed, peak = history(raw, float(time), target)
         pictures.append(overlay(frame, smoothed, peak=peak, placement=track.placement))
     return pictures
 

@@ -13,7 +13,7 @@ from vidcam.live.controls import HELP, Settings
 from vidcam.live.explaining import Seen
 from vidcam.live.slot import Item
 from vidcam.pipeline.draw import caption_text
-from vidcam.render import Scaling, compose, draw_caption, draw_colorbar
+from vidcam.render import History, compose, draw_caption, draw_colorbar
 from vidcam.render.caption import draw_label, wrapped
 from vidcam.render.letters import font_for, writable
 from vidcam.types import Array
@@ -23,11 +23,10 @@ OLD = 1.0
 
 
 class Painter:
-    """Draws the last map on the newest frame; maps are scaled over time as in a clip."""
+    """Draws the last map on the newest frame; maps are smoothed and scaled over time as in a clip."""
 
     def __init__(self) -> None:
-        self._scaling: Scaling | None = None
-        self._kind: tuple[object, ...] = ()
+        self._history: History | None = None
         self._number = 0
         self._shown: tuple[Array, float] | None = None
 
@@ -64,13 +63,14 @@ class Painter:
 
     def _scaled(self, seen: Item[Seen]) -> tuple[Array, float]:
         """Returns the map to show and its hottest value; each map counts once, however often it is drawn."""
-        settings = seen.value.settings
-        kind = (settings.method, settings.target)
-        if self._scaling is None or kind != self._kind:
-            self._scaling, self._kind = settings.look.scalings(1, ())[0], kind
+        made = seen.value
+        if self._history is None:  # how maps are scaled does not change in a session
+            self._history = made.settings.look.histories(1)[0]
         if self._shown is None or seen.number != self._number:
             self._number = seen.number
-            self._shown = self._scaling(seen.value.explanation.maps[0], seen.time, seen.value.cut)
+            e = made.explanation
+            target = (made.settings.method, e.targets[0])
+            self._shown = self._history(e.maps[0], seen.time, target, cut=made.cut)
         return self._shown
 
 

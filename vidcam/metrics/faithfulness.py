@@ -20,7 +20,7 @@ from vidcam.metrics.boxes import energy, pointing
 from vidcam.metrics.flicker import flicker, switches
 from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import permuted_weights, rank_correlation
-from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, Scaling, parse_normalize, spread
+from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, History, parse_normalize, spread
 from vidcam.types import Array, Box, Classifier, Frame, Placement
 
 BASELINES = ("random", "centre")
@@ -291,11 +291,12 @@ def measure_clip(
         if progress is not None:
             progress(number + 1)
     shown = parse_normalize(DEFAULT_NORMALIZE)[0]
+    of = {name: [()] * len(times) if name in BASELINES else targets for name in kept}  # a baseline has no target
     return [
         {
             "method": name,
-            "flicker": flicker(_heat(maps, times, Scaling("frame", 0.0))),
-            "flicker_shown": flicker(_heat(maps, times, Scaling(shown, DEFAULT_SMOOTH))),
+            "flicker": flicker(_heat(maps, times, of[name], History("frame", 0.0))),
+            "flicker_shown": flicker(_heat(maps, times, of[name], History(shown, DEFAULT_SMOOTH))),
             **({"switches": switches(targets)} if name not in BASELINES else {}),
         }
         for name, maps in kept.items()
@@ -311,11 +312,11 @@ def _fitted(frames: Iterable[Frame], classifier: Classifier) -> Iterator[tuple[f
         yield float(frame.time), *classifier.prepare(frame.rgb())
 
 
-def _heat(maps: Sequence[Array], times: Sequence[float], scaling: Scaling) -> Array:
+def _heat(maps: Sequence[Array], times: Sequence[float], targets: Sequence[tuple[int, ...]], history: History) -> Array:
     """Scales a clip's maps as they are shown, float32 (N, h, w) in [0, 1]."""
     heat = np.zeros((len(maps), *maps[0].shape), np.float32)
-    for i, (raw, time) in enumerate(zip(maps, times, strict=True)):
-        shown, peak = scaling(raw, time)
+    for i, (raw, time, target) in enumerate(zip(maps, times, targets, strict=True)):
+        shown, peak = history(raw, time, target)
         if peak > 0 and np.isfinite(shown).all():
             heat[i] = np.clip(shown / peak, 0.0, 1.0)
     return heat

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vidcam.cam import target_name
 from vidcam.errors import UsageError
 from vidcam.pipeline.cells import SINGLE, Grid
@@ -15,9 +13,9 @@ from vidcam.pipeline.meter import Meter
 from vidcam.render import (
     DEFAULT_NORMALIZE,
     DEFAULT_SMOOTH,
+    History,
     Opacity,
     Picture,
-    Scaling,
     Timeline,
     View,
     cell_size,
@@ -47,7 +45,7 @@ class Look:
         view: one of `vidcam.render.VIEWS`.
         caption: whether class and probability are written on them.
         normalize: which value is hottest, see `vidcam.render.parse_normalize`.
-        smooth: seconds, see `vidcam.render.scale.Smoothing`.
+        smooth: seconds, see `vidcam.render.scale.History`.
         colorbar: whether a colour bar is drawn.
     """
 
@@ -75,8 +73,8 @@ class Look:
         """Tells whether pictures can be drawn on the planes that a video stores, without a way through RGB."""
         return self.view == "overlay" and len(grid.titles) == 1
 
-    def scalings(self, cells: int, tracks: Sequence[Track]) -> list[Scaling]:
-        """Returns what scales each cell's maps.
+    def histories(self, cells: int, tracks: Sequence[Track] = ()) -> list[History]:
+        """Returns what smooths and scales each cell's maps.
 
         Args:
             cells: how many there are.
@@ -84,15 +82,10 @@ class Look:
         """
         kind, peak = parse_normalize(self.normalize)
         if kind != "clip":
-            return [Scaling(kind, self.smooth, peak) for _ in range(cells)]
+            return [History(kind, self.smooth, peak) for _ in range(cells)]
         if not tracks:
             raise UsageError("normalize clip needs the whole clip first")
-        return [Scaling("fixed", self.smooth, clip_peak(t.maps, t.times, cuts_of(t), self.smooth)) for t in tracks]
-
-
-def cuts_of(track: Track) -> Array:
-    """Returns where a track's scenes begin, bool (N,)."""
-    return np.zeros(len(track), bool) if track.cuts is None else track.cuts
+        return [History("fixed", self.smooth, clip_peak(track, self.smooth)) for track in tracks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Drawer:
-    """What is needed to draw any frame: the look, the class names, the cells and how each is scaled over time.
+    """What is needed to draw any frame: the look, the class names, the cells and the history of each.
 
     Attributes:
         planes: whether frames that are stored as planes stay planes.
@@ -117,7 +110,7 @@ class Drawer:
     look: Look
     labels: Sequence[str]
     grid: Grid
-    scalings: Sequence[Scaling]
+    histories: Sequence[History]
     planes: bool = False
 
     def text(self, e: Explanation, i: int, title: str) -> str:
@@ -154,7 +147,7 @@ def draw(
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, look.scalings(len(grid.titles), tracks), planes)
+    drawer = Drawer(look, labels, grid, look.histories(len(grid.titles), tracks), planes)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
@@ -181,8 +174,8 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
         return _picture_of_planes(frame.planes, batch, i, drawer)
     rgb, placement = shrink(frame.rgb(), placement, cell_size(placement.frame, len(grid.titles)))
     cells = []
-    for explanation, scaling, title in zip(batch.explanations, drawer.scalings, grid.titles, strict=True):
-        raw, peak = scaling(explanation.maps[i], float(frame.time), batch.cuts[i])
+    for explanation, history, title in zip(batch.explanations, drawer.histories, grid.titles, strict=True):
+        raw, peak = history(explanation.maps[i], float(frame.time), explanation.targets[i], cut=batch.cuts[i])
         picture = compose(
             rgb,
             raw,
@@ -205,7 +198,8 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
 def _picture_of_planes(frame: Planes, batch: Explained, i: int, drawer: Drawer) -> Planes:
     """Draws a frame's one cell on the planes that the source stores."""
     look, explanation = drawer.look, batch.explanations[0]
-    raw, peak = drawer.scalings[0](explanation.maps[i], float(batch.frames[i].time), batch.cuts[i])
+    history, time = drawer.histories[0], float(batch.frames[i].time)
+    raw, peak = history(explanation.maps[i], time, explanation.targets[i], cut=batch.cuts[i])
     picture = compose_planes(
         frame,
         raw,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vidcam.render.planes import suits_planes as suits_planes
     from vidcam.render.scale import DEFAULT_NORMALIZE as DEFAULT_NORMALIZE
     from vidcam.render.scale import DEFAULT_SMOOTH as DEFAULT_SMOOTH
-    from vidcam.render.scale import Scaling as Scaling
+    from vidcam.render.scale import History as History
     from vidcam.render.scale import check_smooth as check_smooth
     from vidcam.render.scale import clip_peak as clip_peak
     from vidcam.render.scale import parse_normalize as parse_normalize
@@ -58,7 +58,7 @@ _EXPORTS = {
     "Timeline": "vidcam.render.timeline",
     "DEFAULT_NORMALIZE": "vidcam.render.scale",
     "DEFAULT_SMOOTH": "vidcam.render.scale",
-    "Scaling": "vidcam.render.scale",
+    "History": "vidcam.render.scale",
     "check_smooth": "vidcam.render.scale",
     "clip_peak": "vidcam.render.scale",
     "parse_normalize": "vidcam.render.scale",

@@ -6,13 +6,15 @@ Scaling decides what a viewer believes, so it is a choice; `pipeline` says where
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from vidcam.errors import UsageError
 from vidcam.render.heat import peak_of
-from vidcam.types import Array
+from vidcam.types import Array, Track
 
 Normalization = Literal["frame", "running", "clip", "fixed"]
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
@@ -20,6 +22,10 @@ DEFAULT_NORMALIZE = "running"
 DEFAULT_SMOOTH = 0.1
 RELEASE = 2.0
 """Seconds in which the running maximum falls to 1/e."""
+FORGET = 10.0
+"""Seconds after which a target that was not explained again is begun anew."""
+REMEMBERED = 0.95
+"""Of the hottest value that a frame's own map speaks for, what others may reach from memory."""
 
 
 def parse_normalize(text: str) -> tuple[Normalization, float | None]:
@@ -60,83 +66,109 @@ def check_smooth(seconds: float) -> None:
         raise UsageError(f"smooth {seconds} is out of range; it is seconds, 0 for none")
 
 
-class Smoothing:
-    """Exponential smoothing of raw maps in time, frame after frame.
+class History:
+    """A clip's maps over time, frame after frame: smoothed, held to what each frame itself shows, and scaled.
 
-    A map counts with the weight 1 - exp(-dt / seconds), so that the result does not depend on the frame rate; it lags
-    behind by about `seconds`. It begins anew at a scene cut and where the maps change their size. Maps that are not
-    finite pass as they are and leave no trace.
+    There is one memory for each target, and it is that of the target's own maps: where the explained class changes, the
+    new one's begins, or goes on from when it was explained last. What is remembered are the maps' positive parts. A new
+    map counts with the weight 1 - exp(-dt / smooth), so that the result does not depend on the frame rate nor on even
+    spacing; it lags behind by about `smooth`. All is forgotten at a scene cut, and a target's memory where its maps
+    change their size. Maps that are not finite pass as they are and leave no trace.
 
-    Args:
-        seconds: the time constant, 0 for none.
-    """
+    The hottest place of what is shown always has evidence in the frame's own map, and a frame without any shows none:
+    heat that is only remembered stays below `REMEMBERED` of the hottest that is the frame's own.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._map: Array | None = None
-        self._time = 0.0
-
-    def __call__(self, raw: Array, time: float, cut: bool = False) -> Array:
-        """Takes the next map.
-
-        Args:
-            raw: (h, w), signed.
-            time: seconds, not before the last one.
-            cut: a scene begins here.
-
-        Returns:
-            The smoothed map (h, w); callers must not write into it.
-        """
-        if self._seconds == 0.0 or not np.isfinite(raw).all():
-            return raw
-        if cut or self._map is None or self._map.shape != raw.shape:
-            self._map = raw
-        else:
-            weight = -math.expm1(-max(0.0, time - self._time) / self._seconds)
-            self._map = self._map + np.float32(weight) * (raw - self._map)
-        self._time = time
-        return self._map
-
-
-class Scaling:
-    """Smooths a clip's maps and says which value is hottest, frame after frame.
+    A history can be copied and pickled, so that a clip's next part can go on elsewhere; fed with the maps of the ten
+    seconds before, a new one is the same within a level of 255.
 
     Args:
         normalize: see `parse_normalize`; not `clip`, whose peak `clip_peak` finds beforehand.
-        smooth: seconds, see `Smoothing`.
+        smooth: the time constant in seconds, 0 for none.
         peak: the value of `fixed`.
     """
 
     def __init__(self, normalize: Normalization, smooth: float, peak: float | None = None) -> None:
         self._kind = normalize
-        self._peak = peak or 0.0
-        self._smoothing = Smoothing(smooth)
-        self._time = 0.0
+        self._smooth = smooth
+        self._fixed = peak or 0.0
+        self._memories: dict[Hashable, _Memory] = {}
 
-    def __call__(self, raw: Array, time: float, cut: bool = False) -> tuple[Array, float]:
-        """Takes the next map, see `Smoothing`.
+    def __call__(
+        self,
+        raw: Array,
+        time: float,
+        target: Hashable = (),
+        *,
+        cut: bool = False,
+        carry: Callable[[Array], Array] | None = None,
+    ) -> tuple[Array, float]:
+        """Takes the next map.
+
+        Args:
+            raw: (h, w), signed.
+            time: seconds, not before the last one.
+            target: what the map explains, and in which sense: all that must be the same for two maps to be averaged.
+            cut: a scene begins here.
+            carry: brings a map (h, w) of the frame before to where its parts are in this one, along the motion; every
+                memory moves so. None where nothing is known to move.
 
         Returns:
-            The map to show (h, w), and the raw value that is hottest: 0 where there has been no evidence yet.
+            The map to show (h, w), 0 or more, which callers must not write into, and the raw value that is hottest: 0
+            where there has been no evidence yet.
         """
-        shown = self._smoothing(raw, time, cut)
-        if self._kind == "frame":
-            return shown, peak_of(shown)
-        if self._kind == "running":
-            held = 0.0 if cut else self._peak * math.exp(-max(0.0, time - self._time) / RELEASE)
-            self._peak, self._time = max(peak_of(shown), held), time
-        return shown, self._peak
+        if cut:
+            self._memories.clear()
+        if carry is not None:
+            for memory in self._memories.values():
+                memory.map = carry(memory.map)
+        if not np.isfinite(raw).all():
+            known = self._memories.get(target)
+            return raw, self._fixed if self._kind == "fixed" else 0.0 if known is None else known.peak
+        own = np.maximum(raw, 0.0)
+        memory = self._memory(own, time, target)
+        elapsed = max(0.0, time - memory.time)
+        weight = -math.expm1(-elapsed / self._smooth) if self._smooth > 0.0 else 1.0
+        memory.map = memory.map + np.float32(weight) * (own - memory.map)
+        shown = _held(memory.map, own)
+        largest = peak_of(shown)
+        memory.peak, memory.time = max(largest, memory.peak * math.exp(-elapsed / RELEASE)), time
+        if self._kind == "fixed":
+            return _held(np.minimum(shown, self._fixed), own), self._fixed
+        return shown, largest if self._kind == "frame" else memory.peak
+
+    def _memory(self, own: Array, time: float, target: Hashable) -> _Memory:
+        """Returns what is known of a target, made of its first map where nothing is."""
+        memory = self._memories.get(target)
+        if memory is None or memory.map.shape != own.shape:
+            self._memories = {t: m for t, m in self._memories.items() if time - m.time < FORGET}
+            memory = self._memories[target] = _Memory(own, time)
+        return memory
 
 
-def clip_peak(maps: Array, times: Array, cuts: Array, smooth: float) -> float:
+@dataclass(slots=True)
+class _Memory:
+    """What is known of a target: its smoothed map as of a time, and the largest value, falling slowly."""
+
+    map: Array
+    time: float
+    peak: float = 0.0
+
+
+def _held(shown: Array, own: Array) -> Array:
+    """Keeps places without evidence in the frame's own map below those that have some."""
+    evident = own > 0.0
+    hottest = shown[evident].max(initial=0.0)
+    return np.where(evident, shown, np.minimum(shown, np.float32(REMEMBERED) * hottest))
+
+
+def clip_peak(track: Track, smooth: float) -> float:
     """Returns the largest value that a clip's smoothed maps reach, for `fixed`.
 
     Args:
-        maps: raw (N, h, w).
-        times: seconds (N,).
-        cuts: bool (N,), where a scene begins.
-        smooth: seconds, see `Smoothing`.
+        track: the clip's maps.
+        smooth: seconds, see `History`.
     """
-    smoothing = Smoothing(smooth)
-    shown = (smoothing(m, float(t), bool(c)) for m, t, c in zip(maps, times, cuts, strict=True))
-    return max((peak_of(m) for m in shown), default=0.0)
+    history = History("frame", smooth)
+    cuts = [False] * len(track) if track.cuts is None else track.cuts.tolist()
+    rows = zip(track.maps, track.times.tolist(), track.targets, cuts, strict=True)
+    return max((history(raw, time, target, cut=cut)[1] for raw, time, target, cut in rows), default=0.0)
