@@ -37,14 +37,15 @@ def test_the_picture_is_the_overlay():
 
 def test_a_class_that_takes_over_shows_its_own_evidence():
     picture, painter = counted(1234), Painter()
+    slow = replace(PLAIN, look=replace(PLAIN.look, smooth=0.5, normalize="running"))
     for number in range(1, 6):
-        painter.paint(picture, seen(picture, number=number, time=number / 30), PLAIN)
-    item = seen(picture, number=6, time=6 / 30)
+        painter.paint(picture, seen(picture, slow, number=number, time=number / 30), slow)
+    item = seen(picture, slow, number=6, time=6 / 30)
     explanation = replace(item.value.explanation, maps=0.5 - item.value.explanation.maps, targets=((2,),))
     item = replace(item, value=replace(item.value, explanation=explanation))
     expected = overlay(picture, explanation.maps[0])
     assert (expected != picture).any()
-    np.testing.assert_array_equal(painter.paint(picture, item, PLAIN), expected)
+    np.testing.assert_array_equal(painter.paint(picture, item, slow), expected)
 
 
 def test_a_map_of_another_size_is_not_drawn():
