@@ -16,8 +16,10 @@ from tests.networks import gap_cnn
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import load_model
-from vidcam.render import History, clip_peak, overlay
+from vidcam.pipeline.cells import SINGLE, Grid
+from vidcam.render import History, clip_peak, draw_caption, overlay
 from vidcam.render.timeline import strip_height
+from vidcam.types import Placement
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +210,61 @@ def test_what_makes_no_sense_is_said_and_leaves_nothing(clip, classifier, tmp_pa
     with pytest.raises(UsageError, match=message):
         vidcam.run(clip, tmp_path / "o.mp4", model=classifier, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def big_track(times, targets):
+    """A track of a 640x360 clip whose maps are evenly hot."""
+    n = len(times)
+    whole = (0.0, 0.0, 640.0, 360.0)
+    return vidcam.Track(
+        times=np.array(times),
+        indices=np.arange(n),
+        maps=np.ones((n, 4, 4), np.float32),
+        logits=np.zeros((n, 2), np.float32),
+        probabilities=np.full((n, 2), 0.5, np.float32),
+        targets=tuple((t,) for t in targets),
+        placement=Placement((640, 360), (32, 32), whole, (0.0, 0.0, 32.0, 32.0)),
+        labels=("Egyptian cat", "West Highland white terrier"),
+    )
+
+
+def test_captions_are_drawn_at_the_outputs_size(tmp_path):
+    clip = make_video(tmp_path / "clip.mp4", 4, width=640, height=360)
+    with vidcam.media.open_source(clip) as source:
+        times = [float(frame.time) for frame in source]
+    track = big_track(times, [0] * 4)
+    for suffix, width in (("gif", 160), ("webp", 300)):
+        result = vidcam.run(clip, tmp_path / f"o.{suffix}", track=track, alpha=0.0, width=width)
+        assert result.size == (width, round(360 * width / 640))
+        with vidcam.media.open_source(result.path) as source:
+            drawn = next(iter(source)).rgb()
+        blank = np.zeros_like(drawn)
+        draw_caption(blank, "Egyptian cat 50 %")
+        letters = blank.min(axis=2) > 250  # where a letter covers its pixels wholly
+        assert letters.sum() > 20
+        assert drawn[letters].min() > 215
+
+
+@pytest.mark.parametrize(
+    ("grid", "columns", "places"),
+    [
+        (SINGLE, 2, (-1, 0)),
+        (Grid(2, ("CAM", "Grad-CAM"), False), 3, (-1, 0, 1)),
+        (Grid(3, ("CAM", "Grad-CAM", "LayerCAM"), False), 2, (-1, 0, 1, 2)),
+        (Grid(2, ("CAM", "CAM", "Grad-CAM", "Grad-CAM"), True), 3, (-1, 0, 1, None, 2, 3)),
+    ],
+)
+def test_side_by_side_lays_the_frame_out_once(grid, columns, places):
+    assert grid.places(True) == (columns, places)
+    assert grid.places(False) == (grid.columns, tuple(range(len(grid.titles))))
+
+
+def test_a_grid_side_by_side_shows_the_frame_once(classifier, tmp_path):
+    frame = clip_pictures(1)[0]
+    Image.fromarray(frame).save(tmp_path / "a.png")
+    options = {"model": classifier, "method": "gradcam,layercam", "view": "side-by-side", "caption": False}
+    result = vidcam.run(tmp_path / "a.png", tmp_path / "o.png", alpha=1.0, **options)
+    assert result.size == (3 * 64, 48)
+    shown = np.asarray(Image.open(tmp_path / "o.png").convert("RGB"))
+    assert (shown[:, :64] == frame).all()
+    assert all((shown[24:, x : x + 64] != frame[24:]).any() for x in (64, 128))

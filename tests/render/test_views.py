@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidcam.render import Timeline, cell_size, draw_colorbar, shrink, tile
+from vidcam.render import Timeline, cell_size, draw_colorbar, scaled, tile
 from vidcam.render.colormap import colormap_table
 from vidcam.render.timeline import COLORS, leading, strip_height
-from vidcam.types import Placement
+from vidcam.types import Placement, Planes
 
 
 def picture(width=64, height=48, value=90):
@@ -37,12 +37,35 @@ def test_nine_cells_of_a_tall_video_stay_within_full_hd_and_keep_their_aspect():
 
 def test_shrinking_moves_the_part_that_the_model_saw():
     placement = Placement((64, 48), (32, 32), (8.0, 0.0, 56.0, 48.0), (0.0, 0.0, 32.0, 32.0))
-    small, placed = shrink(picture(), placement, (32, 24))
+    small, placed = scaled(picture(), placement, (32, 24))
     assert small.shape == (24, 32, 3)
     assert placed == Placement((32, 24), (32, 32), (4.0, 0.0, 28.0, 24.0), (0.0, 0.0, 32.0, 32.0))
-    same, unmoved = shrink(small, placed, (32, 24))
+    same, unmoved = scaled(small, placed, (32, 24))
     assert same is small
     assert unmoved is placed
+    assert scaled(picture(), placement, (128, 96))[1].source == (16.0, 0.0, 112.0, 96.0)
+    assert scaled(picture(), placement, (1, 1))[1].source == (0.0, 0.0, 1.0, 1.0)  # never nothing
+
+
+def test_planes_are_scaled_as_pictures_are():
+    planes = Planes(
+        np.full((48, 64), 90, np.uint8), *(np.full((24, 32), v, np.uint8) for v in (110, 140)), matrix="bt709"
+    )
+    placement = Placement((64, 48), (32, 32), (8.0, 0.0, 56.0, 48.0), (0.0, 0.0, 32.0, 32.0))
+    small, placed = scaled(planes, placement, (32, 24))
+    assert [p.shape for p in small.all] == [(24, 32), (12, 16), (12, 16)]
+    assert [int(p.min()) for p in small.all] == [int(p.max()) for p in small.all] == [90, 110, 140]
+    assert placed == scaled(picture(), placement, (32, 24))[1]
+
+
+def test_cells_of_a_given_width_share_it_and_the_rest_is_black():
+    assert cell_size((640, 360), 1, 1, 161) == (161, 91)
+    size = cell_size((640, 360), 3, 3, 161)
+    assert size == (53, 30)
+    row = tile([picture(*size)] * 3, 3, 161)
+    assert row.shape == (30, 161, 3)
+    assert (row[:, :159] == 90).all()
+    assert not row[:, 159:].any()
 
 
 def test_cells_lie_in_reading_order_and_empty_places_are_black():
@@ -51,6 +74,7 @@ def test_cells_lie_in_reading_order_and_empty_places_are_black():
     assert grid.shape == (4, 8, 3)
     assert [int(grid[y, x, 0]) for y, x in ((0, 0), (0, 4), (2, 0), (2, 4))] == [10, 20, 30, 0]
     assert tile(cells[:1], 1) is cells[0]
+    assert [int(v) for v in tile([cells[0], None, None, cells[1]], 2)[::2, ::4, 0].ravel()] == [10, 0, 0, 20]
 
 
 def test_a_colour_bar_runs_from_hot_above_to_cold_below():

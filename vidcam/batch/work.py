@@ -83,7 +83,8 @@ class Bench:
                 )
             except VidcamError as error:
                 raise Unusable(str(error), isinstance(error, UsageError)) from None
-            self._classifier, self._columns = classifier, grid.columns
+            self._classifier = classifier
+            self._columns = grid.places(self._settings.options.get("view") == "side-by-side")[0]
         return self._classifier
 
     def process(self, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Record:
@@ -177,8 +178,7 @@ class Bench:
         return {**options, "start": start, "end": end}
 
     def _shown_width(self, info: Info) -> int:
-        beside = 2 if self._settings.options.get("view") == "side-by-side" else 1
-        return info.size[0] * beside * self._columns
+        return info.size[0] * self._columns
 
     def _complete(self, store: Store, job: Job, record: Record, result: Result) -> Record:
         """Makes what goes with an output that has its name."""

@@ -37,6 +37,23 @@ class Grid:
     titles: tuple[str, ...]
     targets: bool
 
+    def places(self, beside: bool) -> tuple[int, tuple[int | None, ...]]:
+        """Lays the cells out.
+
+        Args:
+            beside: whether the frame as it is stands before them, once.
+
+        Returns:
+            How many places a row has, and what is in each: a cell's index, -1 for the frame, None for nothing.
+        """
+        cells = range(len(self.titles))
+        if not beside:
+            return self.columns, tuple(cells)
+        if not (self.targets and self.titles[0]):
+            return _square(len(cells) + 1), (-1, *cells)
+        rows = [cells[i : i + self.columns] for i in range(0, len(cells), self.columns)]
+        return self.columns + 1, tuple(i for n, row in enumerate(rows) for i in (None if n else -1, *row))
+
 
 SINGLE = Grid(1, ("",), False)
 

@@ -27,11 +27,11 @@ from vidcam.render import (
     draw_caption,
     draw_colorbar,
     parse_normalize,
-    shrink,
+    scaled,
     suits_planes,
     tile,
 )
-from vidcam.types import Array, Explanation, Frame, Planes, Track
+from vidcam.types import Array, Explanation, Frame, Placement, Planes, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class Drawer:
 
     Attributes:
         planes: whether frames that are stored as planes stay planes.
+        width: of the pictures in pixels, None for that of the frames.
     """
 
     look: Look
@@ -112,6 +113,7 @@ class Drawer:
     grid: Grid
     histories: Sequence[History]
     planes: bool = False
+    width: int | None = None
 
     def text(self, e: Explanation, i: int, title: str) -> str:
         """Returns what is written on a cell: the method where there are several, the target and its probability."""
@@ -131,6 +133,7 @@ def draw(
     tracks: Sequence[Track] = (),
     *,
     planes: bool = False,
+    width: int | None = None,
     meter: Meter | None = None,
 ) -> Iterator[Drawn]:
     """Draws explained frames.
@@ -142,12 +145,13 @@ def draw(
         grid: how the cells are laid out and named.
         tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
         planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
+        width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
 
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, look.histories(len(grid.titles), tracks), planes)
+    drawer = Drawer(look, labels, grid, look.histories(len(grid.titles), tracks), planes, width)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
@@ -170,9 +174,16 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     """Draws all cells of a frame."""
     frame, look, grid = batch.frames[i], drawer.look, drawer.grid
     placement = batch.explanations[0].placement
-    if drawer.planes and frame.planes is not None and suits_planes(placement):
-        return _picture_of_planes(frame.planes, batch, i, drawer)
-    rgb, placement = shrink(frame.rgb(), placement, cell_size(placement.frame, len(grid.titles)))
+    if drawer.planes and frame.planes is not None:
+        picture, placed = scaled(frame.planes, placement, _even(placement.frame, drawer.width))
+        if isinstance(picture, Planes) and suits_planes(placed):
+            return _picture_of_planes(picture, placed, batch, i, drawer)
+    beside = look.view == "side-by-side"
+    columns, places = grid.places(beside)
+    count = len(places) if len(grid.titles) > 1 else 1
+    size = cell_size(placement.frame, count, columns, drawer.width)
+    rgb, placement = scaled(frame.rgb(), placement, size)
+    assert not isinstance(rgb, Planes)
     cells = []
     for explanation, history, title in zip(batch.explanations, drawer.histories, grid.titles, strict=True):
         raw, peak = history(explanation.maps[i], float(frame.time), explanation.targets[i], cut=batch.cuts[i])
@@ -181,21 +192,26 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
             raw,
             placement,
             peak,
-            view=look.view,
+            view="overlay" if beside else look.view,
             colormap=look.colormap,
             alpha=look.alpha,
             opacity=look.opacity,
         )
         if look.colorbar:
             draw_colorbar(picture, look.colormap, peak)
-        text = drawer.text(explanation, i, title)
-        if text:
-            draw_caption(picture, text, left=rgb.shape[1] if look.view == "side-by-side" else 0)
+        draw_caption(picture, drawer.text(explanation, i, title))
         cells.append(picture)
-    return tile(cells, grid.columns)
+    return tile([None if n is None else rgb if n < 0 else cells[n] for n in places], columns, drawer.width)
 
 
-def _picture_of_planes(frame: Planes, batch: Explained, i: int, drawer: Drawer) -> Planes:
+def _even(frame: tuple[int, int], width: int | None) -> tuple[int, int]:
+    """Returns the (width, height) of pictures on planes."""
+    if width is None:
+        return frame
+    return width // 2 * 2, max(2, round(frame[1] * width / frame[0] / 2) * 2)
+
+
+def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i: int, drawer: Drawer) -> Planes:
     """Draws a frame's one cell on the planes that the source stores."""
     look, explanation = drawer.look, batch.explanations[0]
     history, time = drawer.histories[0], float(batch.frames[i].time)
@@ -203,7 +219,7 @@ def _picture_of_planes(frame: Planes, batch: Explained, i: int, drawer: Drawer) 
     picture = compose_planes(
         frame,
         raw,
-        explanation.placement,
+        placement,
         peak,
         colormap=look.colormap,
         alpha=look.alpha,

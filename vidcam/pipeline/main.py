@@ -183,7 +183,10 @@ def run(
         recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         planes = outputs.sink.stores_planes and look.on_planes(shown.grid)
-        pictures = draw(explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, meter=meter)
+        width = media.get("width")
+        pictures = draw(
+            explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, width=width, meter=meter
+        )
         seen = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, shown.passes, meter)
         interrupted = shown.passes.stopped
         if interrupted and not (seen and partial_output):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vidcam.render.colorbar import draw_colorbar as draw_colorbar
     from vidcam.render.colormap import colormap_names as colormap_names
     from vidcam.render.grid import cell_size as cell_size
-    from vidcam.render.grid import shrink as shrink
+    from vidcam.render.grid import scaled as scaled
     from vidcam.render.grid import tile as tile
     from vidcam.render.heat import heat_of as heat_of
     from vidcam.render.heat import peak_of as peak_of
@@ -50,7 +50,7 @@ _EXPORTS = {
     "overlay": "vidcam.render.blend",
     "draw_colorbar": "vidcam.render.colorbar",
     "cell_size": "vidcam.render.grid",
-    "shrink": "vidcam.render.grid",
+    "scaled": "vidcam.render.grid",
     "tile": "vidcam.render.grid",
     "Picture": "vidcam.render.planes",
     "compose_planes": "vidcam.render.planes",
