@@ -1,0 +1,102 @@
+"""Where the picture's parts have moved from one frame to the next: dense optical flow, and carrying arrays along it.
+
+Nothing here knows of maps over time; `scale` and `vidcam.metrics` use it.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+
+from vidcam.types import Array
+
+TRUST = 50.0
+"""How quickly trust in the flow falls with the squared difference of the values it brings together (of 1)."""
+SMALLEST = 24
+"""Pixels that the shorter side of a picture keeps where it is long and thin: DIS needs patches to compare."""
+_LOCAL = threading.local()
+
+
+def thumbnail(picture: Array, side: int) -> Array:
+    """Makes what flow is computed from of a picture.
+
+    Args:
+        picture: uint8 (H, W, C), RGB or one grey channel.
+        side: the longer side to bring it to, in pixels; smaller pictures stay as they are.
+
+    Returns:
+        Grey, uint8 (h, w).
+    """
+    height, width = picture.shape[:2]
+    share = side / max(height, width)
+    if share < 1.0:
+        size = (max(round(width * share), min(width, SMALLEST)), max(round(height * share), min(height, SMALLEST)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    if picture.ndim == 3 and picture.shape[2] == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return np.ascontiguousarray(picture.reshape(picture.shape[:2]))
+
+
+def flow_between(before: Array, after: Array) -> Array:
+    """Finds where each part of a picture was in the one before (DIS, Kroeger et al., ECCV 2016).
+
+    Args:
+        before: grey, uint8 (h, w), see `thumbnail`.
+        after: the picture that followed, of the same size.
+
+    Returns:
+        float32 (h, w, 2): what is at (x, y) in `after` was at (x + flow[..., 0], y + flow[..., 1]) in `before`.
+        Pictures too small for DIS are taken not to move.
+    """
+    if min(after.shape) < SMALLEST:
+        return np.zeros((*after.shape, 2), np.float32)
+    finder = getattr(_LOCAL, "finder", None)
+    if finder is None:  # one a thread: it keeps buffers
+        finder = _LOCAL.finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    pictures = np.ascontiguousarray(after), np.ascontiguousarray(before)
+    found: Array = finder.calc(*pictures, None)  # type: ignore[call-overload, unused-ignore]
+    return found
+
+
+def warp(before: Array, flow: Array) -> Array:
+    """Carries an array along a flow.
+
+    Args:
+        before: (h, w), float32 or uint8.
+        flow: (h, w, 2), see `flow_between`.
+
+    Returns:
+        float32 (h, w), bilinear between pixels. What comes from beyond the edge is the edge's value, see `inside`.
+    """
+    y, x = np.indices(before.shape, np.float32)
+    found: Array = cv2.remap(
+        before.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return found
+
+
+def inside(flow: Array) -> Array:
+    """Returns which pixels come from within the picture before, bool (h, w)."""
+    height, width = flow.shape[:2]
+    y, x = np.indices((height, width), np.float32)
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    found: Array = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return found
+
+
+def trust(before: Array, after: Array, flow: Array) -> Array:
+    """Says where a flow holds: V = exp(-50 d^2), d the difference of the values (0 to 1) that it brings together.
+
+    Args:
+        before: grey, uint8 (h, w).
+        after: the picture that followed.
+        flow: between the two, (h, w, 2).
+
+    Returns:
+        float32 (h, w), 0 to 1; 0 where the flow comes from beyond the edge.
+    """
+    apart = (after.astype(np.float32) - warp(before, flow)) / np.float32(255.0)
+    found: Array = np.exp(-np.float32(TRUST) * apart * apart) * inside(flow)
+    return found
