@@ -137,7 +137,7 @@ def main() -> None:
         if options.serve is not None:
             server = Server(("127.0.0.1", options.serve), live.controls, live.state)
             live.display.outputs.append(server)
-            print(json.dumps({"url": server.url}), flush=True)
+            print(json.dumps({"url": server.address.url}), flush=True)
         live.start()
         window = Window(live.controls, live.lines) if options.window else None
         last = None

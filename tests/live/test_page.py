@@ -37,7 +37,7 @@ def served() -> Iterator[Any]:
         server = Server(("127.0.0.1", 0), live.controls, live.state)
         stack.callback(server.close)
         live.display.outputs.append(server)
-        live.url = server.url
+        live.url = server.address.url
         live.start()
         over = threading.Event()
         thread = threading.Thread(target=live.run, args=(None, over.is_set))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,9 +19,10 @@ import pytest
 from tests.live.fakes import LOOK, counted, read_count
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live import server as serving
+from vidcam.live.address import Address, parse_address
 from vidcam.live.controls import Controls, Settings
 from vidcam.live.display import Shown
-from vidcam.live.server import Server, parse_address
+from vidcam.live.server import Server
 
 
 @dataclass
@@ -36,7 +39,7 @@ class View:
         self.server.show(Shown(picture, picture, self.number, time.monotonic(), True, self.controls.settings))
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.address.port, timeout=30)
         sent = {k.replace("_", "-"): v for k, v in headers.items()}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
@@ -71,8 +74,8 @@ def test_what_is_no_address_is_refused(text):
 
 
 def test_a_busy_port_and_a_foreign_address_are_said(view):
-    with pytest.raises(VidcamError, match=f"--serve 127.0.0.1:{view.server.port}: .*another program uses it"):
-        Server(("127.0.0.1", view.server.port), view.controls, dict)
+    with pytest.raises(VidcamError, match=f"--serve 127.0.0.1:{view.server.address.port}: .*another program uses it"):
+        Server(("127.0.0.1", view.server.address.port), view.controls, dict)
     with pytest.raises(VidcamError, match="--serve 192.0.2.1:0: "):
         Server(("192.0.2.1", 0), view.controls, dict)
     with pytest.raises(VidcamError, match="no such host"):
@@ -174,6 +177,7 @@ FOREIGN = [
     {"Host": "evil.example"},
     {"Host": "evil.example", "Origin": "http://evil.example"},
     {"Host": ""},
+    {"Host": "192.0.2.7"},
 ]
 
 
@@ -198,7 +202,7 @@ def test_a_form_of_another_site_cannot_control(view):
 
 
 def test_its_own_pages_are_answered_under_its_own_names(view):
-    port = view.server.port
+    port = view.server.address.port
     for host in (
         f"127.0.0.1:{port}",
         f"localhost:{port}",
@@ -211,12 +215,68 @@ def test_its_own_pages_are_answered_under_its_own_names(view):
     assert view.ask("GET", "/", Sec_Fetch_Site="cross-site")[0] == 200  # a link from elsewhere
 
 
+@pytest.fixture
+def open_view():
+    """A view that other machines reach."""
+    controls = Controls(Settings(LOOK, "gradcam", "top"), threading.Condition())
+    server = Server(("0.0.0.0", 0), controls, lambda: {"paused": controls.settings.paused})
+    yield View(server, controls)
+    server.close()
+
+
+def test_what_other_machines_reach_answers_nothing_without_its_key(open_view):
+    key = open_view.server.address.key
+    assert len(key) >= 20
+    for lead in ("", f"/{key[:-1]}", f"/{key}x", f"/{key.swapcase()}", f"/x/{key}", "/%C3%A9", f"/?{key}="):
+        for path in ("/", "/page.js", "/page.css", "/state", "/frame?viewer=a&after=0", "/none"):
+            status, headers, body = open_view.ask("GET", lead + path)
+            assert (status, list(json.loads(body))) == (403, ["error"])
+            assert key not in body.decode() + str(headers)
+        assert open_view.ask("POST", f"{lead}/control", {"action": "pause"})[0] == 403
+    with socket.create_connection(("127.0.0.1", open_view.server.address.port), timeout=30) as raw:
+        raw.sendall("GET /é/state HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert b" 403 " in raw.recv(100)
+    assert not open_view.controls.settings.paused
+
+
+def test_with_its_key_everything_is_answered(open_view):
+    key = open_view.server.address.key
+    open_view.show()
+    assert open_view.ask("GET", f"/{key}")[1]["location"] == f"/{key}/"
+    for path in ("", "page.js", "page.css", "state", "frame?viewer=a&after=0"):
+        assert open_view.ask("GET", f"/{key}/{path}", Host="192.0.2.7:80")[0] in (200, 204)
+    assert open_view.ask("GET", f"/{key}/none")[0] == 404
+    assert open_view.ask("POST", f"/{key}/control", {"action": "pause"})[0] == 200
+    assert open_view.controls.settings.paused
+    assert open_view.ask("POST", f"/{key}/control", {"action": "pause"}, Origin="http://evil.example")[0] == 403
+    assert open_view.ask("GET", f"/{key}/state", Host="evil.example")[0] == 421
+
+
+def test_the_page_asks_for_what_lies_beside_it():
+    folder = Path(serving.__file__).parent / "page"
+    page, script = (folder / "page.html").read_text("utf-8"), (folder / "page.js").read_text("utf-8")
+    asked = re.findall(r'(?:href|src)="([^"]*)"', page) + re.findall(r"fetch\([\"`]([^\"`]*)", script)
+    assert len(asked) >= 5
+    assert not [path for path in asked if path.startswith(("/", "http"))]
+
+
+def test_only_this_machines_own_addresses_go_without_a_key():
+    assert Address.of("127.0.0.1", ("127.0.0.1", 80)).url == "http://127.0.0.1:80/"
+    assert Address.of("::1", ("::1", 80)).url == "http://[::1]:80/"
+    for host, bound in (("0.0.0.0", "0.0.0.0"), ("::", "::"), ("box.local", "192.0.2.7"), ("192.0.2.7", "192.0.2.7")):
+        address, again = (Address.of(host, (bound, 80)) for _ in range(2))
+        assert address.url.endswith(f":80/{address.key}/")
+        assert address.key
+        assert address.key != again.key
+        assert host not in ("0.0.0.0", "::") or socket.gethostname() in address.url
+
+
 def test_large_requests_are_refused_unread(view):
     assert view.ask("POST", "/control", " " * 1025)[0] == 413
-    with socket.create_connection(("127.0.0.1", view.server.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30) as raw:
         raw.sendall(b"POST /control HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
-    with socket.create_connection(("127.0.0.1", view.server.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30) as raw:
         raw.sendall(b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n")
         assert b" 414 " in raw.recv(100)
     assert view.ask("PUT", "/control", {"action": "pause"})[0] == 501
@@ -232,9 +292,12 @@ def test_viewers_are_bounded_and_those_who_leave_make_room(view, monkeypatch):
 
 
 def test_connections_are_bounded(view):
-    held = [socket.create_connection(("127.0.0.1", view.server.port), timeout=30) for _ in range(serving.CONNECTIONS)]
+    held = [
+        socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30)
+        for _ in range(serving.CONNECTIONS)
+    ]
     try:
-        refused = [socket.create_connection(("127.0.0.1", view.server.port), timeout=30) for _ in range(3)]
+        refused = [socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30) for _ in range(3)]
         for connection in refused:
             assert connection.recv(100).startswith(b"HTTP/1.1 503")
             connection.close()
@@ -253,14 +316,14 @@ def test_connections_are_bounded(view):
 
 def test_a_client_that_says_nothing_is_let_go(view, monkeypatch):
     monkeypatch.setattr(serving._Handler, "timeout", 0.2)
-    with socket.create_connection(("127.0.0.1", view.server.port), timeout=30) as silent:
+    with socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30) as silent:
         silent.sendall(b"GET / HTTP/1.1\r\nHost")
         assert silent.recv(10) == b""
 
 
 def test_a_slow_viewer_slows_nobody_and_holds_one_picture(view):
     """A viewer that asks and asks but never reads fills its own connection only."""
-    slow = socket.create_connection(("127.0.0.1", view.server.port), timeout=30)
+    slow = socket.create_connection(("127.0.0.1", view.server.address.port), timeout=30)
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.sendall(b"GET /frame?viewer=slow&after=999 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 300)
     threads = threading.active_count()
@@ -297,7 +360,7 @@ def test_closing_ends_waiting_viewers():
         with contextlib.suppress(OSError, http.client.HTTPException):
             view.ask("GET", "/frame?viewer=a&after=0")
 
-    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    kept = http.client.HTTPConnection("127.0.0.1", server.address.port, timeout=30)
     kept.request("GET", "/state")
     kept.getresponse().read()
     thread = threading.Thread(target=ask)
@@ -310,4 +373,4 @@ def test_closing_ends_waiting_viewers():
     assert kept.sock.recv(10) == b""
     kept.close()
     with pytest.raises(OSError):  # noqa: PT011
-        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        socket.create_connection(("127.0.0.1", server.address.port), timeout=5)

@@ -19,12 +19,13 @@ from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.explainer import check_method_options
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.errors import UsageError, VidcamError
+from vidcam.live.address import parse_address
 from vidcam.live.capture import Capture
 from vidcam.live.controls import VIEWS, Controls, Settings
 from vidcam.live.display import INTERVAL, Display, Shown
 from vidcam.live.explaining import Explaining, Seen
 from vidcam.live.keeping import Recorder, snapshot, stamped, unused
-from vidcam.live.server import LOOPBACK, Server, parse_address
+from vidcam.live.server import Server
 from vidcam.live.slot import Slot
 from vidcam.live.window import Window, display_problem
 from vidcam.media.feeds.base import Feed
@@ -148,9 +149,9 @@ def live(
             server = Server(address, session.controls, session.state)
             stack.callback(server.close)
             session.display.outputs.append(server)
-            say(f"serving at {server.url}; Ctrl-C ends")
-            if address[0] not in (LOOPBACK, "localhost", "::1"):
-                say(f"anybody who reaches {address[0]}:{server.port} sees the picture and can use the controls")
+            say(f"serving at {server.address.url}; Ctrl-C ends")
+            if not server.address.local:
+                say("whoever has this address sees the picture and can use the controls; it changes with every start")
         session.start()
         for note in session.capture.notes:
             say(f"note: {note}")

@@ -1,14 +1,13 @@
 """The same view in a browser: a page, the newest picture, the state, and the controls, over HTTP.
 
 Pictures are asked for one by one: a viewer that is slow asks less often, and always gets the newest. One JPEG serves
-all viewers. The server answers its own pages only: names that are not its own (DNS rebinding) and requests from other
-sites are refused.
+all viewers. The server answers its own pages only: names that are not its own (DNS rebinding), requests from other
+sites and, on any address but this machine's own, requests without the key are refused.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 import socket
@@ -24,11 +23,11 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 
 from vidcam.errors import UsageError, VidcamError
+from vidcam.live.address import Address
 from vidcam.live.controls import Controls
 from vidcam.live.display import Shown
 from vidcam.live.slot import Slot
 
-LOOPBACK = "127.0.0.1"
 CONNECTIONS = 64
 """Connections at once; a browser opens a few for a page."""
 VIEWERS = 16
@@ -63,22 +62,6 @@ _HEADERS = {
 }
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Reads `[HOST:]PORT`.
-
-    Returns:
-        The host, 127.0.0.1 where none is given, and the port; 0 lets the system choose one.
-
-    Raises:
-        UsageError: it is no such address.
-    """
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--serve {text}: give a port from 0 to 65535, or HOST:PORT")
-    return host or LOOPBACK, int(port)
-
-
 class Server:
     """Serves the view while it is open; an output of the display.
 
@@ -101,23 +84,17 @@ class Server:
         self._asked = float("-inf")
         self._saved = float("-inf")
         self._viewers: dict[str, float] = {}
-        self._host = address[0]
         try:
             self._http = _Http(address, self)
         except (OSError, OverflowError, UnicodeError) as error:
             raise VidcamError(f"--serve {address[0]}:{address[1]}: {_why(error)}") from None
-        self.port = int(self._http.server_address[1])
+        self.address = Address.of(address[0], (self._http.server_name, self._http.server_port))
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.05,), name="serve", daemon=True),
             threading.Thread(target=self._encode, name="jpeg", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
-
-    @property
-    def url(self) -> str:
-        host = "127.0.0.1" if self._host == "0.0.0.0" else f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}/"
 
     def wanted(self) -> bool:
         return time.monotonic() - self._asked < GONE
@@ -181,16 +158,6 @@ class Server:
                 raise UsageError("that is too soon after the last one; wait a second")
             self._saved = time.monotonic()
         self._controls.do(action, request.get("value"))
-
-    def answers_to(self, host: str | None) -> bool:
-        """Tells whether a request names this server: by number, as localhost, or by the machine's or the given name."""
-        name = (urlsplit(f"//{host or ''}").hostname or "").lower()
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            own = socket.gethostname().lower()
-            return name in {"localhost", own, f"{own}.local", own.partition(".")[0], self._host.lower()} - {""}
-        return True
 
     def _encode(self) -> None:
         """Makes one JPEG of each picture, for all viewers."""
@@ -267,14 +234,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         app = self.server.app
-        if not self._is_own():
+        path = self._asked_for(url.path)
+        if path is None:
             return
-        if url.path in PAGE:
-            name, kind = PAGE[url.path]
+        if path in PAGE:
+            name, kind = PAGE[path]
             self._send(HTTPStatus.OK, (Path(__file__).parent / "page" / name).read_bytes(), kind)
-        elif url.path == "/state":
+        elif path == "/state":
             self._json(HTTPStatus.OK, app.state())
-        elif url.path == "/frame":
+        elif path == "/frame":
             query = parse_qs(url.query)
             viewer, after = query.get("viewer", [""])[0][:32], query.get("after", ["0"])[0]
             if not viewer or not after.isdecimal() or len(after) > 15:
@@ -285,6 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(HTTPStatus.NO_CONTENT, b"", "image/jpeg")
             else:
                 self._send(HTTPStatus.OK, found[1], "image/jpeg", {"X-Number": str(found[0])})
+        elif not path:  # what the page asks for has its place behind the key
+            self._send(HTTPStatus.PERMANENT_REDIRECT, b"", "text/plain", {"Location": f"{url.path}/"})
         else:
             self._json(HTTPStatus.NOT_FOUND, {"error": "there is no such page"})
 
@@ -295,9 +265,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": f"send at most {LARGEST_REQUEST} bytes"})
             return
         body = self.rfile.read(int(length))
-        if not self._is_own():
+        path = self._asked_for(urlsplit(self.path).path)
+        if path is None:
             return
-        if urlsplit(self.path).path != "/control":
+        if path != "/control":
             self._json(HTTPStatus.NOT_FOUND, {"error": "there is no such page"})
         elif self.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
             # A form of another site cannot send this without asking first.
@@ -310,20 +281,24 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._json(HTTPStatus.OK, self.server.app.state())
 
-    def _is_own(self) -> bool:
-        """Refuses what comes under another name or from another site's page."""
+    def _asked_for(self, path: str) -> str | None:
+        """Returns what is asked for; refuses what comes under another name, from another site's page or without key."""
         host, origin = self.headers.get("Host"), self.headers.get("Origin")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != (host or "").lower()
         site = self.headers.get("Sec-Fetch-Site", "none")
+        address = self.server.app.address
+        asked = address.opens(path)
         # A link from elsewhere to the page itself is no danger; what the page is made of is asked for by the page.
-        opened = self.command == "GET" and urlsplit(self.path).path == "/"
-        if not self.server.app.answers_to(host):
+        opened = self.command == "GET" and asked == "/"
+        if not address.has_name(host):
             self._json(HTTPStatus.MISDIRECTED_REQUEST, {"error": "this server has another name"})
+        elif asked is None:
+            self._json(HTTPStatus.FORBIDDEN, {"error": "open the whole address that vidcam printed; it holds a key"})
         elif foreign or (site not in ("same-origin", "none") and not opened):
             self._json(HTTPStatus.FORBIDDEN, {"error": "only this server's own pages are answered"})
         else:
-            return True
-        return False
+            return asked
+        return None
 
     def _json(self, status: HTTPStatus, value: dict[str, Any]) -> None:
         self._send(status, json.dumps(value).encode(), "application/json")

@@ -183,9 +183,15 @@ def run(
         recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         planes = outputs.sink.stores_planes and look.on_planes(shown.grid)
-        width = media.get("width")
         pictures = draw(
-            explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, width=width, meter=meter
+            explained,
+            look,
+            shown.labels,
+            shown.grid,
+            shown.tracks,
+            planes=planes,
+            width=media.get("width"),
+            meter=meter,
         )
         seen = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, shown.passes, meter)
         interrupted = shown.passes.stopped
