@@ -104,7 +104,8 @@ class VideoSink(Sink):
             f"file:{self._target.temporary.absolute()}",
             "w",
             format=FORMATS[suffix],
-            options={} if suffix == ".mkv" else {"movflags": "+faststart"},
+            # Edit lists, which say when a track begins, count in milliseconds unless they are told otherwise.
+            options={} if suffix == ".mkv" else {"movflags": "+faststart", "movie_timescale": "90000"},
         )
         if self._comment:
             self._container.metadata["comment"] = self._comment
@@ -142,6 +143,10 @@ class VideoSink(Sink):
         context.flags |= Flags.frame_duration
         self._stream = stream
 
+    def _flush(self) -> None:
+        """Writes the pictures that the encoder still holds."""
+        self._container.mux(self._stream.encode(None))
+
     def _nominal(self) -> Fraction:
         fps = self._source.fps
         return 1 / fps if fps and fps > 0 else Fraction(1, 25)
@@ -150,7 +155,7 @@ class VideoSink(Sink):
         with writing(self.path):
             if self._stream is None:
                 raise VidcamError(f"{self.path}: there is no picture to write")
-            self._container.mux(self._stream.encode(None))
+            self._flush()
             if self._sound:
                 shift = self._sound.shift
                 self._sound.copy(self._last * _TIME_BASE - shift + self._tail if cut else None)
