@@ -114,11 +114,15 @@ def test_parts_of_another_size_are_refused_and_leave_nothing(tmp_path):
                 for frame in opened:
                     sink.write(frame.rgb(), frame.time, frame.duration)
         files.append(Path(sink.path))
-    with pytest.raises(VidcamError, match="another way"), open_joined(tmp_path / "out.mp4", source=info) as joined:
-        for file in files:
-            joined.append(file)
-    with pytest.raises(VidcamError, match="cannot be read"), open_joined(tmp_path / "out.mp4", source=info) as joined:
+    with open_joined(tmp_path / "out.mp4", source=info) as joined:
+        joined.append(files[0])
+        with pytest.raises(VidcamError, match="another way"):
+            joined.append(files[1])
+        joined.abort()
+    joined = open_joined(tmp_path / "out.mp4", source=info)
+    with pytest.raises(VidcamError, match="cannot be read"):
         joined.append(tmp_path / "missing.mp4")
+    joined.abort()
     assert not (tmp_path / "out.mp4").exists()
     with pytest.raises(UsageError, match="exists already"):
         open_joined(files[0], source=info)

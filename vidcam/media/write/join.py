@@ -1,4 +1,4 @@
-"""Videos that were encoded apart, put together without encoding again: the same packets, the source's sound beside them.
+"""Videos that were encoded apart, put together without encoding again: the same packets, the source's sound beside.
 
 Which parts there are and when each begins is the caller's business.
 """
@@ -25,7 +25,7 @@ class JoinedSink(VideoSink):
 
     def __init__(self, target: OutputFile, source: Info, *, zero: Fraction, sound: Sound | None, comment: str) -> None:
         self._template: Any = None
-        self._extradata = b""
+        self._extradata: bytes | None = None
         self._dts: int | None = None
         super().__init__(target, source, zero=zero, sound=sound, options={}, comment=comment)
 
