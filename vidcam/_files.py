@@ -1,4 +1,7 @@
-"""The file that an output becomes: written beside its final name, renamed when complete. No format is known here."""
+"""Files that appear under their names only when they are complete, for every room. No format is known here.
+
+`written` and `write_text` are for what is written in one go; `OutputFile` for what is open for as long as a run takes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
@@ -26,13 +31,18 @@ class OutputFile:
     Args:
         path: the final name.
         overwrite: whether a file of that name may be replaced.
+        suffix: what the temporary file's name ends in, for a library that goes by it.
+
+    Attributes:
+        path: the final name.
+        temporary: the file to write into.
 
     Raises:
         UsageError: the file exists and `overwrite` is false.
         VidcamError: the directory is missing or not writable.
     """
 
-    def __init__(self, path: Path, overwrite: bool) -> None:
+    def __init__(self, path: Path, overwrite: bool, suffix: str = "") -> None:
         self.path = path
         self._overwrite = overwrite
         if path.is_dir():
@@ -46,7 +56,7 @@ class OutputFile:
         digest = hashlib.sha256(os.fsencode(self._final.name)).hexdigest()[:12]
         self._prefix = f".vidcam-{digest}-"
         self._clear()
-        self.temporary = self._final.with_name(f"{self._prefix}{secrets.token_hex(4)}.part")
+        self.temporary = self._final.with_name(f"{self._prefix}{secrets.token_hex(4)}.part{suffix}")
         try:
             self._lock = os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         except OSError as error:
@@ -77,10 +87,9 @@ class OutputFile:
             self.discard()
 
     def redirect(self, path: Path) -> None:
-        """Chooses another final name in the same directory, where a file may be replaced: for a run cut short."""
+        """Chooses another final name in the same directory, for a run cut short."""
         self.path = path
         self._final = path
-        self._overwrite = True
 
     def discard(self) -> None:
         """Removes the temporary file, if it is still there. May be called again."""
@@ -103,7 +112,7 @@ class OutputFile:
 
     def _clear(self) -> None:
         """Removes what killed runs of this output have left."""
-        for left in self._final.parent.glob(f"{self._prefix}*.part"):
+        for left in self._final.parent.glob(f"{self._prefix}*.part*"):
             with contextlib.suppress(OSError):
                 descriptor = os.open(left, os.O_RDWR)
                 try:
@@ -112,3 +121,64 @@ class OutputFile:
                     left.unlink()
                 finally:
                     os.close(descriptor)
+
+
+@contextmanager
+def written(path: str | Path, *, overwrite: bool = True, suffix: str = "") -> Iterator[Path]:
+    """Gives a temporary file to write, which takes its final name at the end of the block.
+
+    Where the block raises, what was there under that name stays as it was.
+
+    Args:
+        path: the final name.
+        overwrite: whether a file of that name may be replaced.
+        suffix: what the temporary file's name ends in, for a library that goes by it.
+
+    Yields:
+        The temporary file, empty.
+
+    Raises:
+        UsageError: the file exists and `overwrite` is false.
+        VidcamError: it cannot be written; the line names the final file.
+    """
+    file = OutputFile(Path(path), overwrite, suffix)
+    try:
+        with writing(path):
+            yield file.temporary
+        file.commit()
+    finally:
+        file.discard()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text in UTF-8 in the place of what was there; raises as `written` does."""
+    with written(path) as temporary:
+        # Line ends as they are given; a name that is no text in UTF-8 is written so that the rest can be read.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns what the system raises while a file is written into one line about that file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        raise VidcamError(f"{path}: cannot be written: {reason}") from error
+
+
+def make_folder(path: str | Path) -> Path:
+    """Makes a folder and those above it, where they are missing.
+
+    Raises:
+        UsageError: a file is in the way.
+        VidcamError: it cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{path}: a file is in the way; name a folder") from None
+    except OSError as error:
+        raise VidcamError(f"{path}: the folder cannot be made: {error.strerror}") from None
+    return path

@@ -217,6 +217,22 @@ def test_a_stopped_run_leaves_a_shorter_file_under_a_name_that_says_so(clip, tmp
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_stopped_run_replaces_no_file_that_it_was_not_allowed_to(clip, tmp_path, classifier):
+    (tmp_path / "out.partial.mp4").write_text("mine")
+
+    def stopped(**options):
+        done = []
+        return vidcam.run(
+            clip, tmp_path / "out.mp4", model=classifier, progress=lambda *a: done.append(a),
+            cancelled=lambda: len(done) == 2, **options,
+        ).path.name  # fmt: skip
+
+    assert stopped() == "out.partial-2.mp4"
+    assert (tmp_path / "out.partial.mp4").read_text() == "mine"
+    assert stopped(overwrite=True) == "out.partial.mp4"
+    assert len(read_frames(tmp_path / "out.partial.mp4")[0]) == 2
+
+
 def test_stages_raise_the_first_error_and_stop_everything():
     import threading
     import time

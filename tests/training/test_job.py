@@ -193,6 +193,17 @@ def test_bad_input_is_one_line(
     assert not Path("m.keras").exists()
 
 
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a folder where nobody may write")
+def test_a_place_where_nothing_can_be_written_is_found_before_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = drawn.folder(tmp_path / "data", count=3)
+    assert vidcam("train", data, "-q", "-o", "/sys/m.keras") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("vidcam: /sys/m: the folder cannot be made")
+    assert said.count("\n") == 1
+
+
 def test_a_model_and_data_of_other_classes_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = drawn.folder(tmp_path / "data", count=2)
     _other(tmp_path / "other.keras")

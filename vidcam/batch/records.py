@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vidcam._files import OutputFile
+from vidcam._files import make_folder, written
 from vidcam.batch.fingerprint import Content
 from vidcam.errors import VidcamError
 
@@ -93,11 +93,8 @@ class Store:
         Raises:
             VidcamError: they cannot be made.
         """
-        try:
-            for kind in ("records", "predictions", "posters"):
-                (self._folder / kind).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise VidcamError(f"{self.outdir}: cannot be written: {error.strerror}") from None
+        for kind in ("records", "predictions", "posters"):
+            make_folder(self._folder / kind)
 
     def read(self, name: str) -> Record | None:
         """Returns an input's record, None where there is none.
@@ -164,14 +161,8 @@ def replace(path: Path, data: bytes) -> None:
     Raises:
         VidcamError: it cannot be written.
     """
-    target = OutputFile(path, overwrite=True)
-    try:
-        target.temporary.write_bytes(data)
-        target.commit()
-    except OSError as error:
-        raise VidcamError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        target.discard()
+    with written(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _read(file: Path) -> Record | None:

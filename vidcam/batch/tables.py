@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidcam._files import OutputFile
+from vidcam._files import write_text
 from vidcam.batch.records import Record, Store
 from vidcam.errors import VidcamError
 from vidcam.pipeline.records import TOP
@@ -98,15 +99,8 @@ def _entry(record: Record) -> Entry:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    target = OutputFile(path, overwrite=True)
-    try:
-        # A name that is no text in UTF-8 is written so that the rest can be read.
-        with target.temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(columns)
-            table.writerows(rows)
-        target.commit()
-    except OSError as error:
-        raise VidcamError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        target.discard()
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    write_text(path, text.getvalue())

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import make_folder
 from vidcam._version import __version__
 from vidcam.batch.fingerprint import content
 from vidcam.batch.inputs import output_name
@@ -150,10 +151,7 @@ class Bench:
         path = job.outdir / record.output
         if path.exists() and record.output not in record.owned[:-1] and not self._settings.overwrite:
             raise VidcamError(f"{path}: exists already and no record says what made it; --overwrite replaces it")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise VidcamError(f"{path.parent}: cannot be made: {error.strerror}") from None
+        make_folder(path.parent)
         store.write(record)
         return record
 

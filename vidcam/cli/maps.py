@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import make_folder, write_text
 from vidcam.cli.progress import interruptible
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
@@ -69,12 +70,12 @@ def evaluate_maps(
         code = 0 if done == len(subjects.files) else stop.exit_code
         title = f"{data.name}: {done} pictures, {classifier.name}"
         steps.say(title)
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         report.write_csv(rows, output / "pictures.csv")
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     report.write_csv(summary, output / "maps.csv")
     report.plot(summary, output / "maps.png", title)
-    (output / "maps.md").write_text(report.table(summary, markdown=True) + "\n", encoding="utf-8")
+    write_text(output / "maps.md", report.table(summary, markdown=True) + "\n")
     steps.say(report.table(summary))
     return code
 

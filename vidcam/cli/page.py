@@ -40,7 +40,7 @@ def write_report(
         One-line things to tell the user.
     """
     from vidcam.pipeline.options import split_options
-    from vidcam.pipeline.output import partial_path
+    from vidcam.pipeline.output import partial_paths
     from vidcam.report.clip import write_clip_page
 
     if result.track is None:
@@ -50,14 +50,14 @@ def write_report(
     details = {name: str(options[name]) for name in LOOK if not (from_maps and name in ("method", "target"))}
     with Bar("frames for the page", quiet) as bar:
         return write_clip_page(
-            partial_path(path) if result.interrupted else path,
+            partial_paths([path], options["overwrite"])[0] if result.interrupted else path,
             source,
             result.path,
             result.track,
             reads={**reads, **{name: options[name] for name in ("start", "end", "stride")}},
             damaged=result.damaged,
             details=details,
-            overwrite=options["overwrite"] or result.interrupted,
+            overwrite=options["overwrite"],
             progress=bar.update,
             # After a first Ctrl-C the page of what there is gets made; a second one ends it.
             cancelled=(lambda: False) if result.interrupted else cancelled,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vidcam._files import OutputFile, make_folder
 from vidcam.cli import INTERRUPTED
 from vidcam.cli.options import Size, common_options
 from vidcam.cli.steps import Steps
@@ -64,7 +65,8 @@ def train(data_dir: Path, output: Path, resume: bool, overwrite: bool, quiet: bo
     options = job.check(job.Options(**given))
     found = pictures.discover(data_dir)
     folder = output.with_suffix("")
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
+    OutputFile(output, overwrite=True).discard()  # hours later is too late to find that it cannot be written
     with Steps(quiet) as steps:
         data = job.read(found, options, steps.step)
         steps.say(training.table(data.splits, data.labels))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import sys
 import warnings
 import zipfile
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import written
 from vidcam._tensorflow import keras
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models.classifier import Classifier
@@ -105,14 +105,10 @@ def save_classifier(classifier: Classifier, path: str | Path, extra: Mapping[str
         "fit": classifier.fit,
         "layer": classifier.layer,
     }
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.part.keras")
-    try:
-        classifier.model.save(beside)
-        with zipfile.ZipFile(beside, "a", zipfile.ZIP_DEFLATED) as archive:
+    with written(path, suffix=".keras") as temporary:
+        classifier.model.save(temporary)
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(ENTRY, json.dumps(card, indent=1))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_custom_objects(path: str | Path) -> dict[str, Any]:

@@ -178,6 +178,7 @@ def run(
             sink=open_sink(path, source=info, comment=_comment(shown.metas), **writes),
             predictions=Predictions(predictions, shown.labels, overwrite=overwrite) if predictions else None,
             maps=OutputFile(Path(maps), overwrite) if maps else None,
+            overwrite=overwrite,
         )
         stack.enter_context(outputs)
         recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from vidcam.errors import VidcamError
@@ -38,6 +40,19 @@ def output_path(source: str | Path, kind: str, output: str | Path | None) -> Pat
     return Path(output)
 
 
-def partial_path(output: Path) -> Path:
-    """Returns the name of a run's output that was stopped early: `NAME.partial.EXT`."""
-    return output.with_name(f"{output.stem}.partial{output.suffix}")
+def partial_paths(outputs: Sequence[Path], overwrite: bool) -> list[Path]:
+    """Names the files of a run that was stopped early.
+
+    Args:
+        outputs: the names they were to have.
+        overwrite: whether files may be replaced.
+
+    Returns:
+        `NAME.partial.EXT` for each; where such a file is there and must stay, `NAME.partial-2.EXT` and so on for all.
+    """
+    for number in count(1):
+        mark = "partial" if number == 1 else f"partial-{number}"
+        names = [path.with_name(f"{path.stem}.{mark}{path.suffix}") for path in outputs]
+        if overwrite or not any(name.exists() for name in names):
+            break
+    return names

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vidcam._files import OutputFile
+from vidcam._files import OutputFile, writing
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
 from vidcam.pipeline.draw import Drawn
 from vidcam.pipeline.explain import Explained
-from vidcam.pipeline.output import partial_path
+from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.records import Predictions, check_format
 from vidcam.types import Explanation, Frame, Planes, Track
 
@@ -76,9 +76,13 @@ class Outputs:
         sink: the picture file.
         predictions: the numbers of each frame, or None.
         maps: where the track goes, or None.
+        overwrite: whether the files of a run that is stopped early may replace others.
     """
 
-    def __init__(self, sink: Sink, predictions: Predictions | None, maps: OutputFile | None) -> None:
+    def __init__(
+        self, sink: Sink, predictions: Predictions | None, maps: OutputFile | None, *, overwrite: bool
+    ) -> None:
+        self._overwrite = overwrite
         self.sink = sink
         self._predictions = predictions
         self._maps = maps
@@ -100,14 +104,13 @@ class Outputs:
             cut: the run was stopped early: the sound ends with the last picture, and the names say so.
         """
         if cut:
-            for file in (self.sink, self._predictions, self._maps):
-                if file is not None:
-                    file.redirect(partial_path(Path(file.path)))
+            files = [file for file in (self.sink, self._predictions, self._maps) if file is not None]
+            names = partial_paths([Path(file.path) for file in files], self._overwrite)
+            for file, name in zip(files, names, strict=True):
+                file.redirect(name)
         if self._maps is not None and track is not None:
-            try:
+            with writing(self._maps.path):
                 track.save(self._maps.temporary)
-            except OSError as error:
-                raise VidcamError(f"{self._maps.path}: cannot be written: {error.strerror}") from error
         if self._predictions is not None:
             self._predictions.finish()
         # From here on only names are given: a full disk has shown itself.

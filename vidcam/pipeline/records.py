@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from vidcam._files import OutputFile
+from vidcam._files import OutputFile, writing
 from vidcam.cam import target_name
-from vidcam.errors import UsageError, VidcamError
+from vidcam.errors import UsageError
 from vidcam.types import Array, Frame
 
 TOP = 5
@@ -85,10 +85,8 @@ class Predictions:
         self._write(line.getvalue())
 
     def _write(self, text: str) -> None:
-        try:
+        with writing(self._target.path):
             self._file.write(text)
-        except OSError as error:
-            raise VidcamError(f"{self._target.path}: cannot be written: {error.strerror}") from error
 
     def redirect(self, path: Path) -> None:
         """Chooses another name in the same directory for the file, for a run that was stopped early."""
@@ -101,10 +99,8 @@ class Predictions:
 
     def finish(self) -> None:
         """Writes what is still to be written."""
-        try:
+        with writing(self._target.path):
             self._file.close()
-        except OSError as error:
-            raise VidcamError(f"{self._target.path}: cannot be written: {error.strerror}") from error
 
     def commit(self) -> None:
         """Gives the finished file its name."""

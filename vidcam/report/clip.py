@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vidcam._files import OutputFile
+from vidcam._files import OutputFile, written
 from vidcam.cam import target_name
 from vidcam.errors import Interrupted, UsageError
 from vidcam.media import Info, open_sink, open_source
@@ -100,19 +99,16 @@ def write_clip_page(
     """
     reads = {name: value for name, value in (reads or {}).items() if value is not None}
     writer = _Writer(track, progress, cancelled, path)
-    with ExitStack() as stack:
-        target = OutputFile(path, overwrite)
-        stack.callback(target.discard)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidcam-")))
+    with written(path, overwrite=overwrite) as page, tempfile.TemporaryDirectory(prefix="vidcam-") as made:
+        folder = Path(made)
         overlay = writer.prepare(output, {}, folder / "overlay", sound=True)
         whole = not damaged and set(reads) <= {"max_pixels", "background", "stride"} and reads.get("stride", 1) == 1
         limit = min(max(overlay.info.size), reads.get("max_size", max(overlay.info.size)))
         original = writer.prepare(Path(source), reads | {"max_size": limit}, folder / "original", whole=whole)
         data = _data(Path(source), track, original, overlay, details or {})
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
-        write_page(target, "clip", data["title"], data, media)
-        size = target.temporary.stat().st_size
-        target.commit()
+        write_page(page, "clip", data["title"], data, media)
+        size = page.stat().st_size
     if size <= LARGE:
         return ()
     return (f"{path}: {size / 2**20:.0f} MB in one page, which opens slowly; --max-size or --end make it smaller",)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import write_text
 from vidcam.report.figures import saved
 
 Rows = Sequence[Mapping[str, Any]]
@@ -57,12 +58,7 @@ def write_csv(rows: Rows, file: Path) -> None:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        beside.write_text(text.getvalue(), encoding="utf-8")
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(file, text.getvalue())
 
 
 def plot(summary: Rows, file: Path, title: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vidcam._files import written
 from vidcam.render.letters import writable
 
 
@@ -26,12 +27,8 @@ def saved(file: Path, size: tuple[float, float], dpi: int = 110) -> Iterator[Any
 
     figure = Figure(figsize=size, layout="constrained")
     yield figure
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        figure.savefig(beside, format="png", dpi=dpi)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written(file) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi)
 
 
 def plottable(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vidcam._files import OutputFile
+from vidcam._files import written
 from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.metrics.extent import EVEN
 from vidcam.report.html import link, write_page
@@ -121,12 +121,8 @@ def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
         "clips": [_record(entry) for entry in entries],
         "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in KINDS],
     }
-    target = OutputFile(path, overwrite=True)
-    try:
-        write_page(target, "gallery", title, data)
-        target.commit()
-    finally:
-        target.discard()
+    with written(path) as temporary:
+        write_page(temporary, "gallery", title, data)
 
 
 def _record(entry: Entry) -> dict[str, Any]:

@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from vidcam._files import OutputFile
-from vidcam.errors import VidcamError
-
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _CHUNK = 3 * 2**18
 """Bytes of an embedded file that are read at once; a multiple of three, so that base64 needs no padding between."""
@@ -29,26 +26,23 @@ def link(path: str) -> str:
 
 
 def write_page(
-    target: OutputFile,
+    file: Path,
     name: str,
     title: str,
     data: Mapping[str, Any],
     media: Mapping[str, tuple[Path, str]] | None = None,
 ) -> None:
-    """Writes a page into a target's temporary file.
+    """Writes a page.
 
     Nothing in it asks the network for anything: its security policy allows its own script and style, and pictures and
     clips from where the page lies.
 
     Args:
-        target: the file; the caller commits it.
+        file: where to; what is there is replaced.
         name: of the template, style and script in `vidcam/report/page`.
         title: the document's title.
         data: what the script shows; numbers that are not finite become null.
         media: files to embed as data URIs, as (file, MIME type) by the id that the script asks for.
-
-    Raises:
-        VidcamError: it cannot be written.
     """
     style = _asset("base.css") + _asset(f"{name}.css")
     script = _asset("base.js") + _asset(f"{name}.js")
@@ -60,18 +54,15 @@ def write_page(
         "data": _json(data),
     }
     pieces = _PLACE.split(_asset(f"{name}.html"))
-    try:
-        with target.temporary.open("wb") as file:
-            for i, piece in enumerate(pieces):
-                if i % 2 == 0:
-                    file.write(piece.encode())
-                elif piece == "media":
-                    for chunk in _embedded(media or {}):
-                        file.write(chunk)
-                else:
-                    file.write(parts[piece].encode("utf-8", "replace"))
-    except OSError as error:
-        raise VidcamError(f"{target.path}: cannot be written: {error.strerror}") from None
+    with file.open("wb") as page:
+        for i, piece in enumerate(pieces):
+            if i % 2 == 0:
+                page.write(piece.encode())
+            elif piece == "media":
+                for chunk in _embedded(media or {}):
+                    page.write(chunk)
+            else:
+                page.write(parts[piece].encode("utf-8", "replace"))
 
 
 def _asset(name: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vidcam._files import write_text
 from vidcam.report.figures import plottable, saved
 from vidcam.types import Array
 
@@ -60,10 +62,11 @@ def write_history(history: Sequence[Mapping[str, Any]], folder: Path) -> None:
         history: a row for every epoch: phase, epoch, loss, accuracy, val_loss, val_accuracy.
         folder: where to.
     """
-    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, FIELDS)
-        writer.writeheader()
-        writer.writerows(history)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS)
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(folder / "history.csv", text.getvalue())
     epochs = np.arange(1, len(history) + 1)
     with saved(folder / "history.png", size=(9, 3.5)) as figure:
         for i, name in enumerate(("accuracy", "loss"), 1):

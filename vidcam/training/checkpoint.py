@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import written
 from vidcam.errors import UsageError, VidcamError
 from vidcam.types import Array
 
@@ -69,13 +70,8 @@ def write(
         **{f"best_{i}": w for i, w in enumerate(state.best)},
         **{f"extra_{name}": a for name, a in extra.items()},
     }
-    beside = file.with_name(file.name + ".part")
-    try:
-        with beside.open("wb") as out:
-            np.savez(out, **arrays)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written(file) as temporary, temporary.open("wb") as out:
+        np.savez(out, **arrays)
 
 
 def read(file: Path, fingerprint: Mapping[str, Any]) -> Checkpoint | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import make_folder, write_text
 from vidcam._tensorflow import tf
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError
@@ -132,8 +133,7 @@ def evaluate(
     Returns:
         The evaluation.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     answers = {
         name: predict(classifier, pictures.pixels, progress, f"evaluating {name}") for name, pictures in splits.items()
     }
@@ -143,7 +143,7 @@ def evaluate(
     curves = _plots(p, pictures.classes, scores[main], classifier.labels, folder)
     _sheets(classifier, pictures, p, split=main, folder=folder, progress=progress)
     found = Evaluation(scores, main, answers, metrics.overfitting(scores), folder)
-    _write(folder / "report.txt", found.summary() + "\n")
+    write_text(folder / "report.txt", found.summary() + "\n")
     figures = {
         "model": classifier.source or classifier.name,
         "labels": list(classifier.labels),
@@ -155,7 +155,7 @@ def evaluate(
         "verdict": found.verdict,
     }
     _predictions(splits, answers, classifier.labels, folder / "predictions.csv")
-    _write(folder / "evaluation.json", json.dumps(figures, indent=1) + "\n")
+    write_text(folder / "evaluation.json", json.dumps(figures, indent=1) + "\n")
     return found
 
 
@@ -259,10 +259,4 @@ def _predictions(
         for path, truth, p in zip(pictures.paths, pictures.classes, answers[split], strict=True):
             shown = [f"{value:.7g}" for value in p]
             writer.writerow([split, path, labels[truth], labels[int(p.argmax())], *shown])
-    _write(file, text.getvalue())
-
-
-def _write(file: Path, text: str) -> None:
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
+    write_text(file, text.getvalue())

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import written
+
 WEIGHTS = "model.weights.h5"
 
 
@@ -25,20 +27,19 @@ def halve(path: Path) -> None:
     """
     import h5py
 
-    beside = path.with_name(f".{path.stem}.half.part")
-    try:
-        with zipfile.ZipFile(path) as old, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as new:
-            for entry in old.infolist():
-                data = old.read(entry)
-                if entry.filename == WEIGHTS:
-                    target = io.BytesIO()
-                    with h5py.File(io.BytesIO(data), "r") as source, h5py.File(target, "w") as copy:
-                        _copy(source, copy)
-                    data = target.getvalue()
-                new.writestr(entry.filename, data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with (
+        written(path) as temporary,
+        zipfile.ZipFile(path) as old,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for entry in old.infolist():
+            data = old.read(entry)
+            if entry.filename == WEIGHTS:
+                target = io.BytesIO()
+                with h5py.File(io.BytesIO(data), "r") as source, h5py.File(target, "w") as copy:
+                    _copy(source, copy)
+                data = target.getvalue()
+            new.writestr(entry.filename, data)
 
 
 def _copy(source: Any, target: Any) -> None:

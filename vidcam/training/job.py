@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._files import make_folder
 from vidcam._tensorflow import keras
 from vidcam.errors import UsageError
 from vidcam.metrics.classification import best_temperature
@@ -194,7 +195,7 @@ def train(
         VidcamError: weights cannot be read, or the training diverges.
     """
     output = Path(output)
-    output.with_suffix("").mkdir(parents=True, exist_ok=True)
+    make_folder(output.with_suffix(""))
     file = checkpoint_file(output)
     if not resume:
         file.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.codec.context import Flags
 
 from vidcam._files import OutputFile
@@ -15,18 +14,15 @@ from vidcam.errors import VidcamError
 from vidcam.media.color import from_planes, planes_to_rgb, to_yuv420p
 from vidcam.media.container import abandon, reason, writing
 from vidcam.media.info import Info
+from vidcam.media.write.h264 import add_h264, even, open_output
 from vidcam.media.write.sink import Sink
 from vidcam.media.write.sound import Sound
 from vidcam.types import Array, Matrix, Planes
 
-FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # As many encoder threads as cores: with one, two cores stood still a quarter of the time that they worked with two
 # (`tests.benchmarks.pipeline`), and slow presets would hold everything up. More threads hold more pictures.
 THREADS = min(cores(), 16)
 _TIME_BASE = Fraction(1, 90000)  # divides 24, 25, 30, 50, 60 and, but for 1/4 of a tick, their 1000/1001 evenly
-_BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer alike
-_COLORSPACE: dict[Matrix, int] = {"bt709": _BT709, "bt601": 6}
-_LIMITED = 1
 _BROWSER_DELAY = Fraction(1, 10)  # what browsers make of a delay of 0 in an animation
 
 
@@ -63,7 +59,7 @@ class VideoSink(Sink):
             self._open()
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
-        padded = _even(rgb)
+        padded = even(rgb)
         self._prepare((padded.shape[1], padded.shape[0]), "bt709")
         self._encode(to_yuv420p(padded, self._matrix), time, duration)
 
@@ -99,14 +95,7 @@ class VideoSink(Sink):
                 self._sound.copy(time - self._zero)
 
     def _open(self) -> None:
-        suffix = self._target.path.suffix.lower()
-        self._container: Any = av.open(
-            f"file:{self._target.temporary.absolute()}",
-            "w",
-            format=FORMATS[suffix],
-            # Edit lists, which say when a track begins, count in milliseconds unless they are told otherwise.
-            options={} if suffix == ".mkv" else {"movflags": "+faststart", "movie_timescale": "90000"},
-        )
+        self._container: Any = open_output(self._target.temporary, self._target.path.suffix.lower())
         if self._comment:
             self._container.metadata["comment"] = self._comment
 
@@ -132,16 +121,15 @@ class VideoSink(Sink):
         rate = self._source.fps
         if rate is None or not 0 < rate <= 1000:
             rate = Fraction(25)
-        stream = self._container.add_stream("libx264", rate=rate, options=self._options)
-        stream.width, stream.height = self.size or (0, 0)
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.time_base = _TIME_BASE
-        context.color_primaries = context.color_trc = _BT709
-        context.colorspace = _COLORSPACE[self._matrix]
-        context.color_range = _LIMITED
-        context.flags |= Flags.frame_duration
-        self._stream = stream
+        self._stream = add_h264(
+            self._container,
+            self.size or (0, 0),
+            rate=rate,
+            tick=_TIME_BASE,
+            options=self._options,
+            matrix=self._matrix,
+        )
+        self._stream.codec_context.flags |= Flags.frame_duration
 
     def _flush(self) -> None:
         """Writes the pictures that the encoder still holds."""
@@ -167,9 +155,3 @@ class VideoSink(Sink):
         if self._sound:
             self._sound.close()
         abandon(self._container)
-
-
-def _even(rgb: Array) -> Array:
-    """Repeats the last row or column where a side is odd: 4:2:0 needs even sides."""
-    bottom, right = rgb.shape[0] % 2, rgb.shape[1] % 2
-    return np.pad(rgb, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else rgb

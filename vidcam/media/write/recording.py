@@ -21,14 +21,13 @@ from vidcam._files import OutputFile
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.color import to_yuv420p
 from vidcam.media.container import reason
-from vidcam.media.write.mp4 import FORMATS
+from vidcam.media.write.h264 import FORMATS, add_h264, open_output
 from vidcam.types import Array
 
 _TICK = Fraction(1, 1000)  # what Matroska counts in
 # zerolatency: no picture waits in the encoder for later ones. Two seconds between key frames make it seekable.
 _H264 = {"preset": "veryfast", "crf": "20", "tune": "zerolatency", "g": "60"}
 _MATROSKA = {"cluster_time_limit": "200", "flush_packets": "1"}
-_BT709, _LIMITED = 1, 1
 
 
 class Recording:
@@ -73,15 +72,8 @@ class Recording:
     def _begin(self, rgb: Array, time: float) -> None:
         self._size = (rgb.shape[1] + rgb.shape[1] % 2, rgb.shape[0] + rgb.shape[0] % 2)
         self._zero = time
-        self._container = av.open(f"file:{self.working.absolute()}", "w", format="matroska", options=_MATROSKA)
-        stream = self._container.add_stream("libx264", rate=30, options=_H264)
-        stream.width, stream.height = self._size
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.time_base = _TICK
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED
-        self._stream = stream
+        self._container = open_output(self.working, ".mkv", _MATROSKA)
+        self._stream = add_h264(self._container, self._size, rate=Fraction(30), tick=_TICK, options=_H264)
 
     def finish(self) -> bool:
         """Completes the file and gives it its name.
@@ -163,11 +155,7 @@ def _unused(path: Path) -> Path:
 
 def _copy(source: Path, target: Path, suffix: str) -> None:
     """Copies a Matroska file's packets into another container."""
-    options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
-    with (
-        av.open(f"file:{source.absolute()}") as read,
-        av.open(f"file:{target.absolute()}", "w", format=FORMATS[suffix], options=options) as written,
-    ):
+    with av.open(f"file:{source.absolute()}") as read, open_output(target, suffix) as written:
         stream = read.streams.video[0]
         copy = written.add_stream_from_template(stream)
         for packet in read.demux(stream):
