@@ -66,8 +66,10 @@ class Frame:
     """One picture of a source and when it is shown.
 
     Args:
-        index: position in the source, from 0, counting every frame decoded (also those a stride leaves out).
-        time: seconds from the start of the stream.
+        index: counts the frames read from where reading was asked to begin, from 0, also those that a stride leaves
+            out. After a seek a frame's number in the file is not known; the same frame of another reading is found by
+            its time.
+        time: seconds from the start of the stream, wherever reading began.
         duration: seconds until the next frame, None where the source does not know.
         picture: the decoded picture: RGB uint8 (H, W, 3), upright and with square pixels, or a function without
             arguments that makes it, which runs on the first `rgb()`.
@@ -193,7 +195,7 @@ class Track:
 
     Attributes:
         times: seconds from the start of the stream, float64 (N,).
-        indices: the frames' positions in the source, int64 (N,).
+        indices: `Frame.index` of each, int64 (N,); frames are told apart by their times.
         maps: raw, signed maps, float32 (N, h, w).
         logits: float32 (N, classes).
         probabilities: float32 (N, classes).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import signal
@@ -66,6 +67,33 @@ def test_a_run_says_which_model_and_what_it_made(files, tmp_path, capfd):
     assert stdout.startswith(f"{out}: 12 frames, 64x48, ")
     assert re.fullmatch(r"model \(cat, dog, fish\), Grad-CAM of last, fit squash, (OpenVINO|TensorFlow)\n", stderr)
     assert len(read_frames(out)[0]) == 12
+
+
+def test_the_summary_says_what_was_read_and_written_and_how_sure_the_model_was(files, tmp_path, capfd):
+    model = ("--model", files / "model.keras", "--labels", files / "labels.txt", "--overwrite")
+    out, rows = tmp_path / "o.gif", tmp_path / "o.csv"
+
+    def summary(*options):
+        code, stdout, _ = vidcam(capfd, "run", files / "clip.mp4", "-o", out, "--predictions", rows, *model, *options)
+        assert code == 0
+        with rows.open() as file:
+            table = list(csv.DictReader(file))
+        return stdout.rstrip("\n").partition("; ")[2], stdout.split(", ")[0].removeprefix(f"{out}: "), table
+
+    said, frames, table = summary("--fps", 5)
+    assert frames == "6 of 12 frames"
+    assert len({row["target"] for row in table}) == 1
+    mean = np.mean([float(row["probability"]) for row in table])
+    assert said == f"{table[0]['target']} (mean {100 * mean:.0f} %)"
+    said, frames, table = summary("--target", "fish")
+    assert frames == "12 frames"
+    fish = 100 * np.mean([float(row["probability"]) for row in table])
+    assert re.fullmatch(r"fish, as asked \(mean ([\d.]+) %\)", said)
+    assert float(re.search(r"[\d.]+", said.split("mean")[1])[0]) == pytest.approx(fish, abs=0.51)
+    said, _, _ = summary("--target", "top/cat/fish", "--method", "gradcam,layercam")
+    assert re.fullmatch(r"\w+ \(mean .* %\); cat, as asked \(mean .* %\); fish, as asked \(mean .* %\)", said)
+    photo = vidcam(capfd, "run", files / "photo.jpg", "-o", tmp_path / "o.png", *model)[1]
+    assert photo.startswith(f"{tmp_path / 'o.png'}: 1 frame, ")
 
 
 def test_quiet_is_silent(files, tmp_path, capfd):

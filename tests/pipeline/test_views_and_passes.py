@@ -91,6 +91,29 @@ def test_a_track_of_another_clip_is_refused(clip, saved, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["larger.mp4", "other.mp4"]
 
 
+@pytest.mark.parametrize(("start", "stride"), [(0.5, 1), (0.4, 2), (0.0, 3)])
+def test_kept_maps_are_found_by_their_times_wherever_reading_begins(clip, classifier, saved, tmp_path, start, stride):
+    """Also those of a run with another start: a frame's number counts from where reading began, its time does not."""
+    late = vidcam.run(clip, tmp_path / "late.mp4", model=classifier, start=0.3, maps=tmp_path / "late.npz").track
+    for track in (saved[0], late):
+        began = max(start, float(track.times[0]))
+        made = vidcam.run(
+            clip, tmp_path / "o.mp4", track=track, start=start, stride=stride, keep_track=True, overwrite=True
+        )
+        with vidcam.media.open_source(clip, start=start, stride=stride) as source:
+            times = [float(frame.time) for frame in source if frame.time >= began - 1e-6]
+        np.testing.assert_allclose(made.track.times, times)
+        rows = [int(np.abs(track.times - t).argmin()) for t in times]
+        np.testing.assert_array_equal(made.track.maps, track.maps[rows])
+
+
+def test_maps_of_another_time_are_told_from_maps_of_another_clip(clip, saved, tmp_path):
+    early = saved[0].first(3)
+    with pytest.raises(VidcamError, match="hold no frame of what is asked for: they are of 0.00 to 0.20 s"):
+        vidcam.run(clip, tmp_path / "o.mp4", track=early, start=1.0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_track_answers_what_is_explained(clip, saved, tmp_path, classifier):
     for options in ({"target": "dog"}, {"method": "layercam"}, {"model": classifier}, {"layer": "last"}):
         with pytest.raises(UsageError, match="track"):

@@ -96,6 +96,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def count(number: int, thing: str) -> str:
+    """Returns a number of things in words: `1 frame`, `2 frames`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def say(message: str) -> None:
     """Prints one line on standard error, whatever is in it."""
     click.echo(f"vidcam: {printable(' '.join(message.split()))}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcam.cli import printable, say
+from vidcam.cli import count, printable, say
 from vidcam.cli.board import Board
 from vidcam.cli.options import (
     Seconds,
@@ -140,27 +140,28 @@ def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool,
 
 def _say_plan(steps: Sequence[Step], workers: int) -> None:
     reasons = Counter(step.why for step in steps if step.why)
-    count = reasons.total()
-    if not count:
+    total = reasons.total()
+    if not total:
         return
     most = ", ".join(f"{n} {why}" for why, n in reasons.most_common(3))
     more = ", ..." if len(reasons) > 3 else ""
-    _note(f"{count} of {_files(len(steps))} to do ({most}{more}); {workers} worker{'s' if workers != 1 else ''}")
+    _note(f"{total} of {_files(len(steps))} to do ({most}{more}); {count(workers, 'worker')}")
 
 
 def _dry(made: Batch) -> int:
     for step in made.steps:
         if step.why:
             click.echo(printable(f"{step.job.input.name}: {step.why}"))
-    count = sum(1 for step in made.steps if step.why)
-    click.echo(f"{_files(count)} to do, {_files(len(made.steps) - count)} not")
+    todo = sum(1 for step in made.steps if step.why)
+    click.echo(f"{_files(todo)} to do, {_files(len(made.steps) - todo)} not")
     return 0
 
 
 def _table(made: Batch, quiet: bool) -> None:
     frames = sum(r.numbers["explained"] for r in made.done)
     if not quiet:
-        speed = f", {frames} frames, {made.seconds:.1f} s, {frames / made.seconds:.1f} frames/s" if made.done else ""
+        speed = f", {count(frames, 'frame')}, {made.seconds:.1f} s, {frames / made.seconds:.1f} frames/s"
+        speed = speed if made.done else ""
         click.echo(f"done     {_files(len(made.done))}{speed}")
         click.echo(f"skipped  {_files(len(made.skipped))}{', unchanged' if made.skipped else ''}")
         click.echo(f"failed   {_files(len(made.failed))}")
@@ -174,11 +175,11 @@ def _table(made: Batch, quiet: bool) -> None:
     if made.ignored:
         _note(f"{_files(made.ignored)} left out: no media by their suffix")
     if made.folders:
-        _note(f"{made.folders} folder{'s' if made.folders != 1 else ''} inside not entered; -r does")
+        _note(f"{count(made.folders, 'folder')} inside not entered; -r does")
 
 
-def _files(count: int) -> str:
-    return f"{count} file{'s' if count != 1 else ''}"
+def _files(number: int) -> str:
+    return count(number, "file")
 
 
 def _note(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcam.cli import printable
+from vidcam.cli import count, printable
 from vidcam.cli.options import (
     Seconds,
     Size,
@@ -87,6 +87,7 @@ def _summary(result: LiveResult) -> None:
     for file in result.files:
         click.echo(printable(str(file)))
     click.echo(
-        f"{result.frames} frames shown, {result.dropped} left out, {result.maps} maps in {result.seconds:.1f} s; "
+        f"{count(result.frames, 'frame')} shown, {result.dropped} left out, {count(result.maps, 'map')} "
+        f"in {result.seconds:.1f} s; "
         f"{1000 * result.latency:.0f} ms from capture to screen"
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidcam.cam.engines import ENGINE_NAMES
-from vidcam.cli import printable, say
+from vidcam.cli import count, printable, say
 from vidcam.cli.options import (
     MODEL_CHOICES,
     Seconds,
@@ -33,6 +34,7 @@ from vidcam.models.zoo import BUNDLED
 if TYPE_CHECKING:
     from vidcam.cam import Explainer
     from vidcam.pipeline import Result
+    from vidcam.pipeline.result import Tally
 
 
 @click.command()
@@ -163,9 +165,22 @@ def _summary(result: Result, notes: Sequence[str]) -> None:
     for note in (*result.notes, *notes):
         click.echo(printable(f"note: {note}"), err=True)
     width, height = result.size
-    seen = [f"{name} ({n})" for name, n in list(result.classes.items())[:4]]
-    more = f" and {len(result.classes) - 4} more" if len(result.classes) > 4 else ""
-    frames = f"{result.frames} frame{'s' if result.frames != 1 else ''}"
+    there = result.read + result.damaged
+    frames = count(there, "frame") if result.frames == there else f"{result.frames} of {count(there, 'frame')}"
     if result.damaged:
-        frames = f"{result.frames} of {result.frames + result.damaged} frames, {result.damaged} unreadable"
-    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {result.seconds:.1f} s; {', '.join(seen)}{more}"))
+        frames += f", {result.damaged} unreadable"
+    seen = "; ".join(_seen(list(same)) for _, same in groupby(result.tallies, key=lambda tally: tally.asked))
+    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {result.seconds:.1f} s; {seen}"))
+
+
+def _seen(tallies: Sequence[Tally]) -> str:
+    """Returns the classes that were explained for one target, each with the mean of its probability."""
+    from vidcam.pipeline.draw import percent
+
+    if tallies[0].forced:
+        return ", ".join(f"{t.name}, as asked (mean {percent(t.probability)})" for t in tallies)
+    if len(tallies) == 1:
+        best = ", the clip's best class" if tallies[0].asked == "clip-top" else ""
+        return f"{tallies[0].name}{best} (mean {percent(tallies[0].probability)})"
+    said = [f"{t.name} in {t.frames} (mean {percent(t.probability)})" for t in tallies[:4]]
+    return ", ".join(said) + (f" and {len(tallies) - 4} more" if len(tallies) > 4 else "")

@@ -89,14 +89,21 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A frame, its picture (RGB uint8 or planes) and what the model said about it (in a grid, about the first cell)."""
+class Answer:
+    """What the model says about a frame: the classes that its map explains, and logits and probabilities (classes,)."""
 
-    frame: Frame
-    picture: Picture
     target: tuple[int, ...]
     logits: Array
     probabilities: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A frame, its picture (RGB uint8 or planes) and what the model says about it, an answer for each cell."""
+
+    frame: Frame
+    picture: Picture
+    answers: tuple[Answer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +171,10 @@ def draw(
                         size = (picture.shape[1], picture.shape[0])
                         timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
                     picture = timeline.under(picture, float(frame.time))
-            first = batch.explanations[0]
             # Every stage before this one may still hold the batch, and the encoder what it is given.
             frame = batch.frames[i] = frame.without_picture()
-            yield Drawn(frame, picture, first.targets[i], first.logits[i], first.probabilities[i])
+            answers = (Answer(e.targets[i], e.logits[i], e.probabilities[i]) for e in batch.explanations)
+            yield Drawn(frame, picture, tuple(answers))
 
 
 def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
@@ -233,10 +240,10 @@ def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i:
 
 def caption_text(target: Sequence[int], probabilities: Array, labels: Sequence[str]) -> str:
     """Returns a target's classes, each with its probability in percent."""
-    return ", ".join(f"{labels[i]} {_percent(float(probabilities[i]))}" for i in target)
+    return ", ".join(f"{labels[i]} {percent(float(probabilities[i]))}" for i in target)
 
 
-def _percent(probability: float) -> str:
-    """Below ten percent a decimal tells 0.4 from nothing."""
-    percent = 100 * probability
-    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %"
+def percent(probability: float) -> str:
+    """Returns a probability in percent; below ten a decimal tells 0.4 from nothing."""
+    value = 100 * probability
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.1f} %"

@@ -20,6 +20,8 @@ from vidcam.types import Array, Classifier, Explanation, Frame, Placement, Track
 Keep = Literal["rgb", "planes", "nothing"]
 AHEAD = 1
 """Batches that may wait between two stages."""
+SAME_TIME = 1e-3
+"""Seconds by which the time of a kept map may be off that of its frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +143,31 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
         VidcamError: the tracks are of another source.
     """
     first = tracks[0]
-    rows = {int(index): row for row, index in enumerate(first.indices)}
-    last = int(first.indices[-1])
-    cuts = np.zeros(len(first), bool) if first.cuts is None else first.cuts
+    times, cuts = first.times, np.zeros(len(first), bool) if first.cuts is None else first.cuts
+    row = shown = 0
+    before: Frame | None = None
     for frame in source:
-        row = rows.get(frame.index)
-        if row is not None:
-            if frame.size != first.placement.frame or abs(float(frame.time) - first.times[row]) > 1e-3:
-                size = "x".join(map(str, first.placement.frame))
-                raise VidcamError(
-                    f"the maps are of another clip: {size} pixels, frame {frame.index} at {first.times[row]:.3f} s; "
-                    f"this one: {frame.size[0]}x{frame.size[1]}, {float(frame.time):.3f} s"
-                )
+        reached = row
+        while reached < len(times) and times[reached] < frame.time - SAME_TIME:
+            reached += 1
+        # Rows may be passed over with the frames that a stride leaves out, and before the first one.
+        unknown = before is not None and reached - row >= frame.index - before.index
+        if unknown or frame.size != first.placement.frame:
+            size = "x".join(map(str, first.placement.frame))
+            raise VidcamError(
+                f"the maps are of another clip: {size} pixels, a frame at {times[min(row, len(times) - 1)]:.3f} s; "
+                f"this one: {frame.size[0]}x{frame.size[1]}, {float(frame.time):.3f} s"
+            )
+        row, before = reached, frame
+        if row < len(times) and times[row] <= frame.time + SAME_TIME:
             yield Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])])
-        if frame.index >= last:
-            return
+            row, shown = row + 1, shown + 1
+        if row == len(times):
+            break
+    if before is not None and not shown:
+        raise VidcamError(
+            f"the maps hold no frame of what is asked for: they are of {times[0]:.2f} to {times[-1]:.2f} s"
+        )
 
 
 def _row(track: Track, row: int) -> Explanation:

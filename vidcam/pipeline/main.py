@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time as clock
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any, Unpack
 import cv2
 
 from vidcam._files import OutputFile
-from vidcam.cam import METHODS, Explainer, target_name
+from vidcam.cam import METHODS, Explainer
 from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.cam.trace import Layers
@@ -29,7 +28,7 @@ from vidcam.pipeline.options import MediaOptions, split_options
 from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
 from vidcam.pipeline.records import Predictions
-from vidcam.pipeline.result import Result
+from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.shown import BATCH, Ask, batch_for, from_model, from_track
 from vidcam.pipeline.stages import Stages
 from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, Opacity, View
@@ -131,8 +130,16 @@ def run(
     began = clock.monotonic()
     look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
     look.check()
-    how = (BATCH if batch_size is None else batch_size, make_explainer, *check_engine(engine, precision))
-    ask = Ask(target, split_methods(method, against, top_channels), layer, against, top_channels, *how)
+    ask = Ask(
+        target,
+        split_methods(method, against, top_channels),
+        layer,
+        against,
+        top_channels,
+        BATCH if batch_size is None else batch_size,
+        make_explainer,
+        *check_engine(engine, precision),
+    )
     if track is not None and (model is not None or ask != Ask(batch_size=ask.batch_size, make=make_explainer)):
         raise UsageError(
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
@@ -194,14 +201,15 @@ def run(
             width=media.get("width"),
             meter=meter,
         )
-        seen = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, shown.passes, meter)
+        seen = Count([meta.get("target", "top") for meta in shown.metas])
+        _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
         interrupted = shown.passes.stopped
-        if interrupted and not (seen and partial_output):
+        if interrupted and not (seen.frames and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
-        if not seen:
+        if not seen.frames:
             raise VidcamError(f"{source}: has no picture in the time that was asked for")
         # Of a run that was ended early, more was explained than is shown.
-        made = recorder.tracks()[0].first(seen.total()) if recorder else None
+        made = recorder.tracks()[0].first(seen.frames) if recorder else None
         with meter.stage("encode"):
             outputs.finish(made, cut=interrupted)
         sink = outputs.sink
@@ -209,9 +217,10 @@ def run(
     return Result(
         path=Path(sink.path),
         frames=sink.frames,
+        read=seen.frames,
         size=sink.size or (0, 0),
         seconds=clock.monotonic() - began,
-        classes={target_name(t, shown.labels): n for t, n in seen.most_common()},
+        tallies=seen.tallies(shown.labels),
         damaged=reader.source.damaged,
         interrupted=interrupted,
         notes=(*info.notes, *sink.notes, *(e.note for e in shown.explainers if e.note), *_notes(ask)),
@@ -232,16 +241,14 @@ def _notes(ask: Ask) -> list[str]:
     return [f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target"]
 
 
-def _write(drawn: Iterable[Drawn], outputs: Outputs, passes: Passes, meter: Meter) -> Counter[tuple[int, ...]]:
-    """Writes the pictures and returns how often each target was explained."""
-    seen: Counter[tuple[int, ...]] = Counter()
+def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> None:
+    """Writes the pictures and counts what was explained."""
     for item in drawn:
         with meter.stage("encode"):
             outputs.write(item)
-        seen[item.target] += 1
+        seen.add(item.answers)
         if passes.step() or outputs.sink.full:
             break
-    return seen
 
 
 @contextmanager

@@ -94,7 +94,8 @@ class Outputs:
         else:
             self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
         if self._predictions is not None:
-            self._predictions.write(drawn.frame, drawn.target, drawn.logits, drawn.probabilities)
+            first = drawn.answers[0]
+            self._predictions.write(drawn.frame, first.target, first.logits, first.probabilities)
 
     def finish(self, track: Track | None, *, cut: bool) -> None:
         """Completes the files and gives them their names.

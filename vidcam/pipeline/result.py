@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from vidcam.cam import target_name
+from vidcam.pipeline.draw import Answer
 from vidcam.pipeline.meter import Timings
 from vidcam.types import Track
 
@@ -25,15 +28,71 @@ _MIME = {
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a class was explained, and how probable it was then.
+
+    Attributes:
+        name: the class, or several that were explained together.
+        frames: in which it was.
+        probability: their mean, 0 to 1; of several classes together the sum's.
+        asked: what was asked for: `top`, `clip-top`, or the class itself, which then says nothing of the model.
+    """
+
+    name: str
+    frames: int
+    probability: float
+    asked: str
+
+    @property
+    def forced(self) -> bool:
+        """Whether the class was chosen by the user, not by the model."""
+        return self.asked not in ("top", "clip-top")
+
+
+class Count:
+    """Counts what is explained, frame after frame.
+
+    Args:
+        asked: what each cell was asked to explain.
+
+    Attributes:
+        frames: counted so far.
+    """
+
+    def __init__(self, asked: Sequence[str]) -> None:
+        self.frames = 0
+        self._asked = asked
+        # Cells of other methods with the same target have the same answers.
+        self._cells = [asked.index(target) for target in dict.fromkeys(asked)]
+        self._seen: dict[tuple[int, tuple[int, ...]], list[float]] = defaultdict(list)
+
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Counts a frame, by its answers for each cell."""
+        self.frames += 1
+        for cell in self._cells:
+            target = answers[cell].target
+            self._seen[cell, target].append(float(answers[cell].probabilities[list(target)].sum()))
+
+    def tallies(self, labels: Sequence[str]) -> tuple[Tally, ...]:
+        """Returns a tally for each class and target asked for, in the order of the targets, most frequent first."""
+        ordered = sorted(self._seen.items(), key=lambda item: (item[0][0], -len(item[1])))
+        return tuple(
+            Tally(target_name(target, labels), len(seen), sum(seen) / len(seen), self._asked[cell])
+            for (cell, target), seen in ordered
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a run has made.
 
     Attributes:
         path: the picture or video file.
         frames: pictures in it.
+        read: frames of the source that it was made of.
         size: (width, height) in pixels.
         seconds: how long the run took.
-        classes: the explained targets' names and the number of frames of each, most frequent first.
+        tallies: what was explained: for each target asked for (one, but for a grid) its classes, most frequent first.
         damaged: frames of the source that could not be read.
         interrupted: the run was stopped before the source's end.
         notes: one-line things to tell the user.
@@ -43,14 +102,20 @@ class Result:
 
     path: Path
     frames: int
+    read: int
     size: tuple[int, int]
     seconds: float
-    classes: Mapping[str, int]
+    tallies: tuple[Tally, ...]
     damaged: int = 0
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     track: Track | None = None
     timings: Timings | None = None
+
+    @property
+    def classes(self) -> Mapping[str, int]:
+        """The explained classes and the frames of each, most frequent first; in a grid those of its first target."""
+        return {t.name: t.frames for t in self.tallies if t.asked == self.tallies[0].asked}
 
     def _repr_html_(self) -> str:
         mime = _MIME.get(self.path.suffix.lower(), "")
