@@ -14,15 +14,9 @@ from tests.networks import as_classifier, gap_cnn, pictures
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import open_source
-from vidcam.metrics.faithfulness import (
-    BASELINES,
-    Picture,
-    centred_map,
-    measure_clip,
-    measure_pictures,
-    random_map,
-    summarize,
-)
+from vidcam.metrics.clips import measure_clip
+from vidcam.metrics.controls import CONTROLS, blurred_random_map, centred_map, random_map
+from vidcam.metrics.faithfulness import Picture, measure_pictures, summarize
 from vidcam.metrics.flicker import flicker
 from vidcam.metrics.randomization import permuted_weights, rank_correlation
 from vidcam.metrics.subjects import find_subjects
@@ -55,25 +49,28 @@ def by_method(rows):
 
 def test_the_right_map_wins_on_every_measure():
     rows = by_method(measure_pictures(red_detector(), [red_square()], ["gradcam"], count=1, target="red", seed=1))
-    assert list(rows) == ["gradcam", *BASELINES]
-    right, random, centre = rows.values()
+    assert list(rows) == ["gradcam", *CONTROLS]
+    right, *others = rows.values()
     assert right["pointing"] == 1.0
     # The cells are as large as a quarter of the square's side; half a cell is smeared over its edges.
     assert right["energy"] > 0.75
-    for other in (random, centre):
+    for other in others:
         assert right["energy"] > other["energy"]
         assert right["insertion"] > other["insertion"]
         assert right["deletion"] < other["deletion"]
-    assert right["drop"] <= random["drop"]
+        assert right["road"] > other["road"]
+        assert right["drop"] <= other["drop"]
+        assert "ms" not in other
     assert right["ms"] > 0
-    assert "ms" not in random
 
 
 def test_the_random_map_scores_near_its_expectation():
     flat = Picture("flat", red_square().rgb, red_square().boxes)
-    rows = measure_pictures(red_detector(), [flat] * 30, ["eigencam"], count=30, target="red")
+    rows = measure_pictures(red_detector(), [flat] * 12, ["eigencam"], count=12, target="red")
     random = {row["method"]: row for row in summarize(rows)}["random"]
-    assert random["energy"] == pytest.approx(1 / 16, abs=0.01)
+    assert random["energy"] == pytest.approx(1 / 16, abs=0.02)
+    assert abs(random["road"]) < 3 * random["road_error"]
+    assert abs(random["emprt"]) < 0.02
     assert abs(random["untrained"]) < 0.1
 
 
@@ -98,20 +95,20 @@ def test_methods_that_agree_get_the_same_figures():
 
 def test_seed_progress_and_cancellation():
     classifier = as_classifier(gap_cnn())
-    subjects = [Picture(str(i), p) for i, p in enumerate(pictures(3))]
+    subjects = [Picture(str(i), p) for i, p in enumerate(pictures(2))]
     done = []
 
     def measure(seed, **options):
-        rows = measure_pictures(classifier, subjects, ["gradcam"], count=3, seed=seed, **options)
+        rows = measure_pictures(classifier, subjects, ["gradcam"], count=2, seed=seed, **options)
         return [{k: v for k, v in row.items() if k != "ms"} for row in rows]
 
     first = measure(1, progress=lambda *a: done.append(a))
-    assert done == [(i, 9) for i in range(1, 10)]
+    assert done == [(i, 8) for i in range(1, 9)]
     again, other = measure(1), measure(2)
     for a, b, c in zip(first, again, other, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
         assert a["method"] != "random" or a["insertion"] != c["insertion"]
-    assert len(measure(1, cancelled=lambda: True)) == 3
+    assert len(measure(1, cancelled=lambda: True)) == 4
 
 
 def test_a_summary_is_means_and_standard_errors():
@@ -128,7 +125,7 @@ def test_a_summary_is_means_and_standard_errors():
     assert "pointing_error" not in line
 
 
-def test_baselines_are_what_they_are_called():
+def test_controls_are_what_they_are_called():
     centre = centred_map((7, 9))
     assert np.unravel_index(centre.argmax(), centre.shape) == (3, 4)
     np.testing.assert_allclose(centre, centre[::-1, ::-1], rtol=1e-5)
@@ -136,6 +133,11 @@ def test_baselines_are_what_they_are_called():
     assert 0 <= values.min() < 0.01
     assert 0.99 < values.max() < 1
     assert values.mean() == pytest.approx(0.5, abs=0.01)
+    blurred = blurred_random_map((100, 80), (0, 0))
+    assert (blurred.min(), blurred.max()) == (0, 1)
+    assert np.abs(np.diff(blurred, axis=0)).max() < 0.1
+    assert np.array_equal(blurred, blurred_random_map((100, 80), (0, 0)))
+    assert abs(rank_correlation(blurred, blurred_random_map((100, 80), (0, 1)))) < 0.7
 
 
 def test_a_clip_has_flicker_and_switches(tmp_path):
@@ -185,14 +187,14 @@ def test_evaluate_maps_writes_a_table_the_rows_and_a_plot(data, tmp_path, capsys
     assert sorted(p.name for p in out.iterdir()) == ["maps.csv", "maps.md", "maps.png", "pictures.csv"]
     with (out / "maps.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert [row["method"] for row in table] == ["gradcam", "scorecam", "random", "centre"]
+    assert [row["method"] for row in table] == ["gradcam", "scorecam", *CONTROLS]
     assert "2 pictures" in shown
-    for name in ("pointing", "energy", "insertion", "deletion", "drop", "increase", "untrained", "ms"):
+    for name in ("pointing", "energy", "insertion", "deletion", "drop", "increase", "untrained", "ROAD", "eMPRT", "ms"):
         assert name in shown
     with (out / "pictures.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["picture"] for row in rows} == {"0.png", "2.png"}  # those that have a box
-    assert len(rows) == 8
+    assert len(rows) == 2 * 5
     mean = np.mean([float(r["energy"]) for r in rows if r["method"] == "gradcam"])
     assert float(table[0]["energy"]) == pytest.approx(mean, rel=1e-4)
     assert Image.open(out / "maps.png").size[0] > 300

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.networks import gap_cnn
-from vidcam.metrics.randomization import permuted_weights, rank_correlation
+from vidcam.metrics.randomization import entropy, entropy_rise, permuted_weights, rank_correlation
 
 
 def test_rank_correlation_sees_order_only():
@@ -42,3 +42,23 @@ def test_kernels_are_permuted_and_vectors_stay():
     assert not np.array_equal(values[0], permuted_weights(model, seed=4)[0])
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_entropy_is_that_of_the_histogram():
+    assert entropy(np.ones((5, 5))) == 0.0
+    assert entropy(np.array([0, 0, 1, 1])) == pytest.approx(np.log(2))
+    assert entropy(np.array([0, 0, 0, 1])) == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    assert entropy(np.arange(1000)) == pytest.approx(np.log(100))
+    assert entropy(np.arange(1000), bins=7) == pytest.approx(np.log(7), rel=1e-3)
+    values = np.random.default_rng(0).random(500)
+    assert entropy(3 * values - 8) == pytest.approx(entropy(values))
+
+
+def test_the_entropy_rises_from_a_map_of_one_spot_to_noise():
+    spot, noise = np.zeros((30, 30)), np.random.default_rng(1).random((30, 30))
+    spot[3, 4] = 1.0
+    assert entropy_rise(spot, noise) == pytest.approx((entropy(noise) - entropy(spot)) / entropy(spot))
+    assert entropy_rise(spot, noise) > 100
+    assert entropy_rise(noise, spot) == pytest.approx(-1.0, abs=0.01)
+    assert entropy_rise(noise, noise) == 0.0
+    assert np.isnan(entropy_rise(np.zeros((3, 3)), noise))

@@ -41,10 +41,11 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
     them as JSON and text, the confusion matrix, the ROC, precision-recall and reliability plots, and sheets of pictures
     with Grad-CAM: of every class, and the most confident mistakes.
 
-    With --maps it measures class activation methods, beside a random and a centred map: insertion and deletion (the
-    area under the class's probability), drop and increase of the probability, the rank correlation with the maps of
-    the model with permuted weights, and where boxes are given (a CSV with file, xmin, ymin, xmax, ymax) how often the
-    hottest point and how much of the heat is inside. On a clip: flicker, and how often the class changes.
+    With --maps it measures class activation methods, beside a random, a blurred random and a centred map: insertion,
+    deletion and ROAD (the class's probability while pixels go), drop and increase of the probability, the rank
+    correlation with the maps of the model with permuted weights and the rise of the entropy to those (eMPRT), and
+    where boxes are given (a CSV with file, xmin, ymin, xmax, ymax) how often the hottest point and how much of the
+    heat is inside. On a clip: flicker, and how often the class changes.
     """
     from vidcam.report import require_libraries
 

@@ -82,7 +82,7 @@ def evaluate_maps(
 
 def _clip(data: Path, classifier: Any, methods: Any, steps: Steps, options: dict[str, Any]) -> Any:
     from vidcam.media import open_source
-    from vidcam.metrics.faithfulness import measure_clip
+    from vidcam.metrics.clips import measure_clip
 
     with open_source(data) as source:
         expected = source.info.frames

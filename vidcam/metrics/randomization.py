@@ -1,12 +1,16 @@
-"""Whether a map depends on what the model has learned: the parameter-randomisation check."""
+"""Whether a map depends on what the model has learned: the parameter-randomisation check and eMPRT."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from vidcam.types import Array
+
+BINS = 100
+"""Of the histogram whose entropy is taken."""
 
 
 def permuted_weights(model: Any, seed: int) -> list[Array]:
@@ -41,6 +45,35 @@ def rank_correlation(a: Array, b: Array) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / scale if scale > 0 else 0.0
+
+
+def entropy(heat: Array, bins: int = BINS) -> float:
+    """Returns how many different things a map says: the entropy of its values' histogram, in nats.
+
+    Args:
+        heat: of any shape.
+        bins: of equal width, from its least to its greatest value.
+    """
+    counts = np.histogram(heat, bins)[0]
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def entropy_rise(own: Array, untrained: Array) -> float:
+    """Returns by which share a map's entropy rises once the model has learned nothing: eMPRT.
+
+    Hedström et al., Sanity Checks Revisited, 2024: (entropy of the untrained model's map - entropy of the map) /
+    entropy of the map. High is good: a map that shows what was learned is simpler than what is left without it.
+
+    Args:
+        own: (h, w), the map, of the picture's size.
+        untrained: the map of the same model with randomised weights.
+
+    Returns:
+        The rise; NaN where the map is flat.
+    """
+    before = entropy(own)
+    return (entropy(untrained) - before) / before if before > 0 else math.nan
 
 
 def _ranks(values: Array) -> Array:

@@ -17,9 +17,11 @@ COLUMNS: dict[str, tuple[str, str, int]] = {
     "energy": ("energy", "up", 3),
     "insertion": ("insertion", "up", 3),
     "deletion": ("deletion", "down", 3),
+    "road": ("ROAD", "up", 3),
     "drop": ("drop", "down", 3),
     "increase": ("increase", "up", 3),
     "untrained": ("untrained", "down", 3),
+    "emprt": ("eMPRT", "up", 3),
     "flicker": ("flicker", "down", 3),
     "flicker_shown": ("flicker shown", "down", 3),
     "switches": ("switches", "down", 0),
@@ -62,14 +64,14 @@ def write_csv(rows: Rows, file: Path) -> None:
 
 
 def plot(summary: Rows, file: Path, title: str) -> None:
-    """Draws a bar for each method and figure, with standard errors where they are known; baselines are grey.
+    """Draws a bar for each method and figure, with standard errors where they are known; controls are grey.
 
     Args:
         summary: what `table` takes.
         file: the PNG.
         title: what stands above all.
     """
-    from vidcam.metrics.faithfulness import BASELINES
+    from vidcam.metrics.controls import CONTROLS
 
     shown = [name for name in COLUMNS if name != "ms" and any(name in row for row in summary)]
     columns = min(4, len(shown))
@@ -79,7 +81,7 @@ def plot(summary: Rows, file: Path, title: str) -> None:
         for i, name in enumerate(shown, 1):
             axes = figure.add_subplot(rows, columns, i)
             there = [row for row in summary if name in row]
-            colors = ["0.65" if row["method"] in BASELINES else "tab:blue" for row in there]
+            colors = ["0.65" if row["method"] in CONTROLS else "tab:blue" for row in there]
             errors = [row.get(f"{name}_error", 0.0) for row in there]
             at = range(len(there))
             axes.barh(at, [row[name] for row in there], xerr=errors, color=colors, error_kw={"elinewidth": 1})
