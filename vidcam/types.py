@@ -146,6 +146,8 @@ class Classifier(Protocol):
         fit: how a frame of another shape is brought to the input size.
         labels: a name for each class.
         layer: the layer to explain, None to find it.
+        preprocess: the name of the step from RGB 0..255 to what the network takes.
+        preprocess_from: how that is known, in a few words.
     """
 
     @property
@@ -162,6 +164,10 @@ class Classifier(Protocol):
     def labels(self) -> tuple[str, ...]: ...
     @property
     def layer(self) -> str | None: ...
+    @property
+    def preprocess(self) -> str: ...
+    @property
+    def preprocess_from(self) -> str: ...
 
     def prepare(self, rgb: Array) -> tuple[Array, Placement]:
         """Fits a frame, uint8 (H, W, 3), to the model's input, uint8 (h, w, channels)."""

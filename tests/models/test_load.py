@@ -189,13 +189,6 @@ def test_names_are_suggested():
         load_model("qqqq")
 
 
-def test_a_saved_model_says_how_to_convert(tmp_path):
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(VidcamError, match=r"model\.save\('model\.keras'\)"):
-        load_model(tmp_path / "old")
-
-
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_code_in_a_model_file_runs_only_when_asked(tmp_path, monkeypatch, suffix):
     marker = tmp_path / "ran"

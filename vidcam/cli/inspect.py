@@ -60,7 +60,7 @@ def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
     return [
         f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
         f"input       {width}x{height}, {'RGB' if c.channels == 3 else 'grey'}",
-        f"preprocess  {PREPROCESSING[c.preprocess]}",
+        f"preprocess  {PREPROCESSING[c.preprocess]}" + (f" ({c.preprocess_from})" if c.preprocess_from else ""),
         f"fit         {FITS[c.fit]}",
         f"classes     {len(c.labels)}: {labels}",
         f"ends with   {ENDS[anatomy.end]}",

@@ -86,7 +86,7 @@ def model_options(function: F) -> F:
             metavar="NAME|PATH",
             default=DEFAULT_MODEL,
             show_default=True,
-            help=f"A .keras or .h5 file, or one of: {', '.join(names())}.",
+            help=f"A model file or folder, or one of: {', '.join(names())}.",
         ),
         loading_options,
     )(function)

@@ -150,7 +150,8 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     methods = ", ".join(explainer.method.title for explainer in explainers)
     more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
     engines = ", ".join(dict.fromkeys(_engine(explainer) for explainer in explainers))
-    text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, fit {c.fit}, {engines}{more}"
+    scaling = f"scaling {c.preprocess}" + (f" ({c.preprocess_from})" if c.preprocess_from else "")
+    text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, {scaling}, fit {c.fit}, {engines}{more}"
     click.echo(printable(text), err=True)
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import sys
+import tempfile
+import threading
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +28,12 @@ ENTRY = "vidcam.json"
 FORMAT = 1
 CODE_LAYERS = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
 """Keras layers whose saved form is, or points at, code."""
+WEIGHTS = "model.weights.h5"
+BOMB = 100
+"""How many times its own size an archive may unpack to."""
+SPARE, PACKED = 1_000_000, 4
+"""A file of n bytes holds at most SPARE + PACKED n weights: as if they were packed to a quarter of a byte each."""
+_loading = threading.RLock()
 
 
 def read_model(path: Path, custom_objects: Mapping[str, Any] | None = None, *, unsafe: bool = False) -> Any:
@@ -41,18 +50,21 @@ def read_model(path: Path, custom_objects: Mapping[str, Any] | None = None, *, u
     Raises:
         VidcamError: the file is missing, damaged, no whole model, or needs code that was not allowed.
     """
-    config = _read_config(path)
+    config, version = read_config(path)
     if not unsafe:
         for layer in _code_layers(config):
             raise VidcamError(
                 f"{path}: holds a {layer} layer, which runs code from the file; if you trust where it came from, "
                 "load it with --unsafe-model (unsafe=True)"
             )
+    custom = dict(custom_objects or {})
     try:
-        with quiet_keras():
-            return keras.models.load_model(
-                path, custom_objects=dict(custom_objects or {}), compile=False, safe_mode=not unsafe
-            )
+        with quiet_keras(), _no_more_weights_than(path):
+            if is_keras2(version):
+                return _read_keras2(path, config, custom, unsafe)
+            return keras.models.load_model(path, custom_objects=custom, compile=False, safe_mode=not unsafe)
+    except VidcamError as error:
+        raise VidcamError(f"{path}: {error}") from error
     except Exception as error:
         text = str(error)
         if "custom" in text.lower() and ("register" in text.lower() or "custom_object" in text.lower()):
@@ -61,6 +73,53 @@ def read_model(path: Path, custom_objects: Mapping[str, Any] | None = None, *, u
                 "give the Python file that defines them with --custom-objects FILE.py (custom_objects=)"
             ) from error
         raise VidcamError(f"{path}: not a Keras model that can be loaded ({first_line(error)})") from error
+
+
+def is_keras2(version: str) -> bool:
+    """Tells from the version that a file names whether Keras 2, or 1, wrote it."""
+    return version.split(".", maxsplit=1)[0] in ("1", "2")
+
+
+def _read_keras2(path: Path, config: Any, custom: dict[str, Any], unsafe: bool) -> Any:
+    from vidcam.models.keras2 import upgrade
+    from vidcam.models.keras2_weights import read_weights
+
+    network = keras.saving.deserialize_keras_object(upgrade(config, custom), custom, safe_mode=not unsafe)
+    if zipfile.is_zipfile(path):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, zipfile.ZipFile(path) as archive:
+            network.load_weights(archive.extract(WEIGHTS, folder))
+        return network
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        read_weights(file, network)
+    return network
+
+
+@contextlib.contextmanager
+def _no_more_weights_than(path: Path) -> Iterator[None]:
+    """Stops a network that declares more weights than its file can hold, before memory is taken for them."""
+    room = SPARE + PACKED * path.stat().st_size
+    ours = threading.get_ident()
+    add = keras.layers.Layer.add_weight
+
+    def counted(layer: Any, shape: Any = (), *args: Any, **kwargs: Any) -> Any:
+        nonlocal room
+        if threading.get_ident() == ours:
+            room -= math.prod(shape or ())
+            if room < 0:
+                raise VidcamError(
+                    f"layer {layer.name!r} declares weights of shape {tuple(shape)}, more than the file holds; "
+                    "it is damaged"
+                )
+        return add(layer, shape, *args, **kwargs)
+
+    with _loading:
+        keras.layers.Layer.add_weight = counted
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -153,14 +212,15 @@ def first_line(error: BaseException, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _read_config(path: Path) -> Any:
-    if path.is_dir():
-        if (path / "saved_model.pb").exists():
-            raise VidcamError(
-                f"{path}: a SavedModel has no layers to look into in Keras 3; load it where it was made "
-                "and save it with model.save('model.keras')"
-            )
-        raise VidcamError(f"{path}: is a directory; a model is a .keras or .h5 file")
+def read_config(path: Path) -> tuple[Any, str]:
+    """Reads what a model file says about its network, without building anything.
+
+    Returns:
+        The network's configuration, and the version of Keras that wrote it (empty where it does not say).
+
+    Raises:
+        VidcamError: the file is missing, damaged or no whole model.
+    """
     if not path.is_file():
         raise VidcamError(f"{path}: no such file")
     try:
@@ -173,26 +233,39 @@ def _read_config(path: Path) -> Any:
         raise VidcamError(f"{path}: not a Keras model file, or a damaged one ({first_line(error)})") from error
 
 
-def _zip_config(path: Path) -> Any:
+def _zip_config(path: Path) -> tuple[Any, str]:
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.startswith(("/", "\\")) or ".." in Path(name).parts:
-                raise VidcamError(f"{path}: its archive holds {name!r}, which would be written outside; refused")
+        check_members(path, archive)
         if "config.json" not in archive.namelist():
             raise VidcamError(f"{path}: a zip archive, but no Keras model: it has no config.json")
-        return json.loads(archive.read("config.json"))
+        about = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+        return json.loads(archive.read("config.json")), str(about.get("keras_version", ""))
 
 
-def _h5_config(path: Path) -> Any:
+def check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuses an archive that would write outside its folder, or that unpacks to far more than it is.
+
+    Raises:
+        VidcamError: it is one of these.
+    """
+    for member in archive.infolist():
+        name = member.filename
+        if name.startswith(("/", "\\")) or ".." in Path(name).parts:
+            raise VidcamError(f"{path}: its archive holds {name!r}, which would be written outside; refused")
+    if sum(member.file_size for member in archive.infolist()) > SPARE + BOMB * path.stat().st_size:
+        raise VidcamError(f"{path}: its archive unpacks to more than {BOMB} times its size; refused")
+
+
+def _h5_config(path: Path) -> tuple[Any, str]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        config = file.attrs.get("model_config")
+        config, version = file.attrs.get("model_config"), file.attrs.get("keras_version", "")
     if config is None:
         raise VidcamError(
             f"{path}: holds weights but no network; name the network with --model and give this file with --weights"
         )
-    return json.loads(config)
+    return json.loads(config), version.decode() if isinstance(version, bytes) else str(version)
 
 
 def _code_layers(config: Any) -> Iterator[str]:

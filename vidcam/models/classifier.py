@@ -24,6 +24,7 @@ class Classifier:
         fit: how a frame of another shape is brought to the input size.
         labels: a name for each class.
         layer: the name of the layer to explain, None to find it (`vidcam.cam`).
+        preprocess_from: how the scaling is known, in a few words.
         source: where the weights came from, for provenance.
     """
 
@@ -36,6 +37,7 @@ class Classifier:
     labels: tuple[str, ...]
     layer: str | None = None
     source: str = ""
+    preprocess_from: str = ""
 
     def prepare(self, rgb: Array) -> tuple[Array, Placement]:
         """Fits a frame to the model's input.

@@ -12,8 +12,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     """Reads class names, in the order of the model's outputs.
 
     Args:
-        path: a text file with one name a line, or JSON: a list of names, or an object from index to name (or from
-            name to index, as Keras' `class_indices` is).
+        path: a text file with one name a line, each after its number or none (`0 Cat`, `1 Dog`); or JSON: a list of
+            names, or an object from index to name (or from name to index, as Keras' `class_indices` is).
 
     Returns:
         The names.
@@ -31,7 +31,15 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     labels = _from_json(path, text) if path.suffix.lower() == ".json" else tuple(text.strip().splitlines())
     if not labels:
         raise VidcamError(f"labels {path}: the file is empty; it needs one class name a line")
-    return tuple(label.strip() for label in labels)
+    return _without_numbers(tuple(label.strip() for label in labels))
+
+
+def _without_numbers(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Takes the numbers off labels that are numbered in order, as Teachable Machine writes them."""
+    parts = [label.split(maxsplit=1) for label in labels]
+    if all(len(part) == 2 and part[0] == str(i) for i, part in enumerate(parts)):
+        return tuple(part[1] for part in parts)
+    return labels
 
 
 def _from_json(path: Path, text: str) -> tuple[str, ...]:

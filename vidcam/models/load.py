@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,14 +12,15 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.models import zoo
 from vidcam.models.archive import first_line, load_custom_objects, quiet_keras, read_card, read_model
 from vidcam.models.classifier import Classifier
+from vidcam.models.files import TITLES, ModelFile, find_model
 from vidcam.models.labels import default_labels, read_labels
 from vidcam.models.preprocess import PREPROCESSING
+from vidcam.models.recognize import is_teachable, known_network, scaling
 from vidcam.types import FITS, Fit
 
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb", ".xml", ".zip", ".pt", ".pth", ".safetensors")
 IMAGENET_CLASSES = 1000
-OWN_SCALING = ("Rescaling", "Normalization")
-ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract")
+TEACHABLE: dict[str, Any] = {"preprocess": "tf", "fit": "crop", "preprocess_from": "Teachable Machine's"}
 
 
 def load_model(
@@ -37,8 +38,8 @@ def load_model(
     """Loads a classifier.
 
     Args:
-        model: a name (`vidcam.models.names()`), the path of a `.keras` or `.h5` file, or a `keras.Model`, which is
-            used as it is and never changed.
+        model: a name (`vidcam.models.names()`), the path of a model file or folder, or a `keras.Model`, which is used
+            as it is and never changed.
         weights: a weights file (`.weights.h5`, `.h5`, or a `.keras` of the same network) for a model by name, instead
             of the download.
         labels: a name for each class, or a file of them (see `read_labels`).
@@ -75,20 +76,28 @@ def load_model(
         path = _path(model)
         if weights is not None:
             raise UsageError(f"--weights goes with a model by name; {path} has its own")
-        network, name, source = read_model(path, custom_objects, unsafe=unsafe), path.stem, str(path)
-        card = read_card(path)
+        file = find_model(path)
+        network, name, source = _read(file, custom_objects, unsafe), _name(file), str(path)
+        card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
 
     classes, in_size, channels = _interface(network, name)
-    known = _known(network)
+    known = known_network(network)
     imagenet = known is not None and classes == IMAGENET_CLASSES
     size = _size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
     if size is None:
         raise UsageError(f"{name}: takes pictures of any size; say which with --input-size (input_size=)")
+    if preprocess is not None:
+        scaled, known_from = preprocess, "as given"
+    elif "preprocess" in card:
+        scaled, known_from = card["preprocess"], card.get("preprocess_from", "as it was trained")
+    else:
+        scaled, known_from = scaling(network, name, known)
     return Classifier(
         model=network,
         name=name,
-        preprocess=preprocess or card.get("preprocess") or _preprocess(network, name, known),
+        preprocess=scaled,
+        preprocess_from=known_from,
         input_size=cast(tuple[int, int], size),
         channels=channels,
         fit=fit or card.get("fit") or ("keep" if imagenet and known and zoo.ZOO[known].pooled else "squash"),
@@ -96,6 +105,30 @@ def load_model(
         layer=layer or card.get("layer"),
         source=source,
     )
+
+
+def _name(file: ModelFile) -> str:
+    """Returns what a file is called: of Teachable Machine's, whose files are all named alike, the folder's name."""
+    if not file.teachable:
+        return file.named.stem
+    folder = file.named if file.named != file.path else file.path.resolve().parent
+    return folder.stem or file.path.stem
+
+
+def _read(file: ModelFile, custom_objects: Mapping[str, Any] | None, unsafe: bool) -> Any:
+    if file.kind != "keras":
+        raise VidcamError(f"{file.named}: {TITLES[file.kind]} is not read yet")
+    return read_model(file.path, custom_objects, unsafe=unsafe)
+
+
+def _card(file: ModelFile, network: Any) -> dict[str, Any]:
+    """Returns what is known of a file beside its network: what vidcam or Teachable Machine wrote to it."""
+    card = read_card(file.path)
+    if not card and is_teachable(network):
+        card = dict(TEACHABLE)
+        if file.labels is not None:
+            card["labels"] = read_labels(file.labels)
+    return card
 
 
 def _path(model: str | Path) -> Path:
@@ -106,7 +139,7 @@ def _path(model: str | Path) -> Path:
         return path
     close = difflib.get_close_matches(str(model), zoo.names(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`vidcam run --help` lists the names"
-    raise UsageError(f"model {str(model)!r} is neither a known name nor a .keras or .h5 file; {hint}")
+    raise UsageError(f"model {str(model)!r} is neither a known name nor a model file; {hint}")
 
 
 def _build(name: str, weights: str | Path | None) -> tuple[Any, str]:
@@ -163,37 +196,6 @@ def _traced_output(network: Any, channels: int) -> tuple[int | None, ...]:
             f"{network.name}: the model has not been built; call it once on a batch of pictures first "
             f"({first_line(error, 100)})"
         ) from error
-
-
-def _flatten(network: Any) -> Iterator[Any]:
-    yield from network._flatten_layers(include_self=False, recursive=True)
-
-
-def _known(network: Any) -> str | None:
-    """Returns the zoo network that a model is or is made from, by a layer name that only that kind has."""
-    names = {layer.name for layer in _flatten(network)}
-    return next((name for name, entry in zoo.ZOO.items() if entry.layer in names), None)
-
-
-def _preprocess(network: Any, name: str, known: str | None) -> str:
-    if any(type(layer).__name__ in OWN_SCALING for layer in _flatten(network)) or _starts_with_arithmetic(network):
-        return "none"
-    if known is not None:
-        return zoo.ZOO[known].preprocess
-    raise UsageError(
-        f"{name}: how its pictures were scaled in training cannot be seen from the file; say it with --preprocess "
-        f"(preprocess=): {', '.join(PREPROCESSING)} (unit for pixels divided by 255)"
-    )
-
-
-def _starts_with_arithmetic(network: Any) -> bool:
-    """Tells whether a functional model scales its input by plain operations, as `preprocess_input(inputs)` does."""
-    for operation in getattr(network, "operations", []):
-        if type(operation).__name__ in ARITHMETIC and not isinstance(operation, keras.layers.Layer):
-            return True
-        if getattr(operation, "weights", None):
-            return False
-    return False
 
 
 def _size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -72,7 +72,7 @@ ZOO: dict[str, Entry] = {
         for kind, size in (("b0", 224), ("b1", 240), ("b2", 260), ("b3", 300), ("s", 384), ("m", 480), ("l", 480))
     },
     **{
-        f"convnext_{kind}": Entry(f"ConvNeXt{name}", "none", 224, f"convnext_{kind}_head_layernorm")
+        f"convnext_{kind}": Entry(f"ConvNeXt{name}", "none", 224, f"convnext_{kind}_stage_3_block_0_depthwise_conv")
         for kind, name in (
             ("tiny", "Tiny"), ("small", "Small"), ("base", "Base"), ("large", "Large"), ("xlarge", "XLarge")
         )
