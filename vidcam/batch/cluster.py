@@ -17,7 +17,7 @@ from typing import Any
 from vidcam.batch.crew import Died
 from vidcam.batch.plan import Job, Settings
 from vidcam.batch.records import Record
-from vidcam.batch.resources import limit_threads
+from vidcam.batch.resources import keep_to, take_core
 from vidcam.errors import UsageError, VidcamError
 
 REACH = 10.0
@@ -31,7 +31,8 @@ class Post:
     """What runs in an actor's process."""
 
     def __init__(self, settings: Settings) -> None:
-        limit_threads(1)
+        # Ray counts cores and keeps nobody to them: codecs and OpenVINO would take them all.
+        keep_to(take_core())
         self._settings = settings
         self._bench: Any = None
         self._frames: tuple[int, int | None] = (0, None)

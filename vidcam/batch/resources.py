@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
 MEMORY = 1.5 * 2**30
 """Bytes that a worker is reckoned with: TensorFlow, a network and a clip in the works."""
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_taken: list[int] = []
+"""Open files whose locks say which cores this process has taken."""
 
 
 def cores() -> list[int]:
@@ -43,10 +47,41 @@ def limit_threads(count: int) -> None:
 
 
 def keep_to(part: list[int]) -> None:
-    """Keeps this process to some of the cores; every library that is loaded from now on sees no others."""
+    """Keeps this process, with the threads that it has already, to some of the cores.
+
+    Every library that is loaded from now on sees no others.
+    """
     limit_threads(len(part))
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, part)
+        threads = [int(path.name) for path in Path("/proc/self/task").glob("*")] or [0]
+        for thread in threads:
+            with contextlib.suppress(OSError):  # it has just ended
+                os.sched_setaffinity(thread, part)
+
+
+def take_core() -> list[int]:
+    """Takes a core that no other process of this user on this machine has taken so; it is free when the process ends.
+
+    Returns:
+        The core; one that is shared where all are taken, or where the system has no such locks.
+    """
+    have = cores()
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return have[:1]
+    folder = Path(tempfile.gettempdir()) / f"vidcam-cores-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for core in have:
+        file = os.open(folder / str(core), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+        else:
+            _taken.append(file)  # held as long as it is open
+            return [core]
+    return [have[os.getpid() % len(have)]]
 
 
 def shares(count: int) -> list[list[int]]:
