@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -154,6 +157,26 @@ def test_every_command_shows_its_help_without_loading_tensorflow():
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert "Usage: vidcam" in ran.stdout
         assert not set(ran.stderr.split()) & {"tensorflow", "av", "cv2"}
+
+
+def test_every_library_that_is_imported_is_declared():
+    declared = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    plain, extra = ({re.match(r"[\w-]+", line)[0].lower() for line in lines} for lines in (
+        declared["dependencies"], itertools.chain(*declared["optional-dependencies"].values())
+    ))  # fmt: skip
+    named = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn"}
+    always, anywhere = set(), set()
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            found = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"vidcam"}
+            anywhere |= {named.get(name, name) for name in found}
+            if node in tree.body:
+                always |= {named.get(name, name) for name in found}
+    assert anywhere <= plain | extra
+    assert always <= plain  # an extra is imported where it is used, and its absence said
 
 
 def test_public_names_are_there_and_documented():
