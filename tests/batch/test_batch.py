@@ -15,6 +15,7 @@ from tests.clips import make_gif, make_video
 from tests.networks import gap_cnn, randomize
 from vidcam import UsageError, VidcamError, __version__
 from vidcam.batch.records import Store
+from vidcam.cam import Explainer
 from vidcam.media import open_source
 
 OUTPUTS = ["a.mp4.gif", "sub/b.gif", "sub/c.jpg.png"]
@@ -42,6 +43,21 @@ def reasons(batch, **options) -> dict[str, str]:
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_large_frames_are_computed_fewer_at_once_as_run_does(batch, tmp_path, monkeypatch):
+    seen = []
+    explain = Explainer.explain_inputs
+
+    def look(self, inputs, *arguments):
+        seen.append((len(inputs), self.batch_size))
+        return explain(self, inputs, *arguments)
+
+    monkeypatch.setattr(Explainer, "explain_inputs", look)
+    monkeypatch.setattr("vidcam.pipeline.shown.BATCH_PIXELS", 2 * 64 * 48)  # as if 64x48 were as large as 1440p
+    batch(tmp_path / "clips" / "a.mp4")
+    assert {count for count, _ in seen} <= {1, 2}
+    assert {size for _, size in seen} == {2}
 
 
 def test_a_batch_leaves_outputs_tables_and_a_page_and_run_again_does_nothing(batch, tmp_path):

@@ -66,6 +66,9 @@ class Video:
     interlaced: bool = False
     sounds: Sequence[Sound] = ()
     second: tuple[int, int] | None = None  # size of a further video stream
+    second_frames: int | None = None  # its frames, the others' first ones; as many by default
+    defaults: tuple[bool, ...] = ()  # which video streams are marked as default; the format decides where none is given
+    second_first: bool = False
     cover: bool = False
     options: dict[str, str] = field(default_factory=dict)
     container: dict[str, str] = field(default_factory=dict)
@@ -88,9 +91,10 @@ def write_video(path: Path, video: Video) -> Path:
     """Writes a video file and returns its path."""
     with av.open(str(path), "w", options=video.container) as container:
         container.metadata.update(video.metadata)
-        streams = [_add_video(container, video, video.size)]
-        if video.second:
-            streams.append(_add_video(container, video, video.second))
+        sizes = [video.size, *([video.second] if video.second else [])]
+        streams = [_add_video(container, video, size) for size in (sizes[::-1] if video.second_first else sizes)]
+        for stream, default in zip(streams, video.defaults, strict=False):
+            stream.disposition = av.stream.Disposition.default if default else av.stream.Disposition(0)
         sounds = [_add_sound(container, sound) for sound in video.sounds]
         if video.cover:
             cover = container.add_stream("mjpeg", rate=1, width=32, height=32, pix_fmt="yuvj420p")
@@ -103,7 +107,9 @@ def write_video(path: Path, video: Video) -> Path:
         pending = [_tone(stream, sound) for stream, sound in zip(sounds, video.sounds, strict=True)]
         for number, time in enumerate(video.milliseconds()):
             for stream in streams[: 2 if video.second else 1]:
-                container.mux(stream.encode(_frame(video, stream, number, time)))
+                further = (stream.width, stream.height) == video.second
+                if not further or video.second_frames is None or number < video.second_frames:
+                    container.mux(stream.encode(_frame(video, stream, number, time)))
             for tone in pending:
                 container.mux([p for until in [time / 1000 + 0.2] for p in tone(until)])
         for tone in pending:

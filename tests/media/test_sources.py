@@ -5,17 +5,21 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.sidedata import sidedata
 from PIL import Image
 
 from tests.media.make import BLUE, GREEN, GREY, RED, Sound, Video, number_of, picture, write_animation, write_video
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import open_source
+from vidcam.media.read.web import web_type
 
 EVEN = [40 * i for i in range(20)]
 VARYING = [0, 40, 50, 200, 210, 500, 1000, 1010, 1400, 2000]
@@ -104,7 +108,19 @@ CASES = {
     "narrow pixels": Case(video("a.mp4", aspect=Fraction(8, 9), size=(72, 48)), EVEN, size=(64, 48)),
     "delayed start": Case(video("a.mp4", start=500, sounds=[Sound()]), EVEN, audio=1),
     "delayed start in matroska": Case(video("a.mkv", start=1234), EVEN),
-    "two video streams": Case(video("a.mkv", second=(128, 96)), EVEN, size=(128, 96)),
+    "two tracks marked as default": Case(video("a.mkv", second=(128, 96), defaults=(True, True)), EVEN, size=(128, 96)),
+    "a larger track that is not the default": Case(video("a.mkv", second=(128, 96), defaults=(True, False)), EVEN),
+    "a larger track that is": Case(video("a.mp4", second=(128, 96), defaults=(False, True)), EVEN, size=(128, 96)),
+    "motion photo": Case(video("a.mp4", second=(128, 96), second_frames=2, defaults=(True, True)), EVEN),
+    "motion photo in quicktime, one large picture first": Case(
+        video("a.mov", second=(128, 96), second_frames=1, defaults=(True, True), second_first=True), EVEN
+    ),
+    "motion photo whose picture alone is the default": Case(
+        video("a.mp4", second=(128, 96), second_frames=1, defaults=(True, False), second_first=True), EVEN
+    ),
+    "motion photo in matroska, which counts no pictures": Case(
+        video("a.mkv", second=(128, 96), second_frames=2, defaults=(True, True), second_first=True), EVEN
+    ),
     "three audio streams": Case(
         video("a.mp4", sounds=[Sound(), Sound(codec="libmp3lame"), Sound(start=Fraction(1, 2))]), EVEN, audio=3
     ),
@@ -323,3 +339,22 @@ def test_a_folder_needs_fps(tmp_path: Path) -> None:
     Image.fromarray(picture(0)).save(tmp_path / "a.png")
     with pytest.raises(UsageError, match="--fps"):
         open_source(tmp_path)
+
+
+def test_side_data_without_a_name_hinders_nothing(video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = {turn: video(f"{turn}.mp4", frames=2, rotation=turn) for turn in (0, 90, 180, 270)}
+    wanted = {turn: first_picture(clip) for turn, clip in clips.items()}
+    # As if PyAV were older than what x264 writes into every file.
+    known = {t.name: t.value for t in sidedata.Type if t.name != "SEI_UNREGISTERED"}
+    monkeypatch.setattr(sidedata, "Type", Enum("Type", known))
+    with av.open(str(clips[0])) as container, pytest.raises(ValueError, match="20 is not a valid Type"):
+        next(container.decode(video=0)).side_data  # noqa: B018
+    for turn, clip in clips.items():
+        np.testing.assert_array_equal(first_picture(clip), wanted[turn])
+    assert web_type(clips[0]) == "video/mp4"
+    assert web_type(clips[90]) == ""
+
+
+def first_picture(path: Path) -> np.ndarray:
+    with open_source(path) as source:
+        return next(iter(source)).rgb()

@@ -18,6 +18,10 @@ from vidcam.models import fit_frame, place
         ((640, 360), (224, 224), "keep", (384, 224), (0, 0, 640, 360), (0, 0, 384, 224)),
         ((360, 640), (224, 224), "keep", (224, 384), (0, 0, 360, 640), (0, 0, 224, 384)),
         ((300, 300), (299, 299), "keep", (288, 288), (0, 0, 300, 300), (0, 0, 288, 288)),
+        ((800, 200), (224, 224), "keep", (896, 224), (0, 0, 800, 200), (0, 0, 896, 224)),
+        ((200, 810), (224, 224), "keep", (224, 896), (0, 0, 200, 810), (1, 0, 222, 896)),
+        ((4096, 16), (224, 224), "keep", (896, 224), (0, 0, 4096, 16), (0, 110, 896, 114)),
+        ((16, 4096), (160, 160), "keep", (160, 640), (0, 0, 16, 4096), (79, 0, 81, 640)),
         ((640, 320), (224, 224), "pad", (224, 224), (0, 0, 640, 320), (0, 56, 224, 168)),
         ((640, 320), (224, 224), "crop", (224, 224), (160, 0, 480, 320), (0, 0, 224, 224)),
         ((320, 640), (96, 96), "crop", (96, 96), (0, 160, 320, 480), (0, 0, 96, 96)),
@@ -53,6 +57,23 @@ def test_shrinking_averages_areas():
     fitted, _ = fit_frame(frame, (32, 32), "squash")
     literal = frame.reshape(32, 2, 32, 3, 3).mean((1, 3))
     assert np.abs(fitted - literal).max() <= 0.5001
+
+
+@pytest.mark.parametrize(("frame", "fit"), [((1792, 200), "squash"), ((200, 1792), "squash"), ((100, 1000), "squash")])
+def test_the_side_that_shrinks_is_averaged_though_the_other_grows(frame, fit):
+    stripes = np.zeros((frame[1], frame[0], 3), np.uint8)
+    rows = stripes if frame[1] > frame[0] else stripes.transpose(1, 0, 2)
+    rows[::4] = 255  # one line of four: 63.75 on average
+    fitted, _ = fit_frame(stripes, (224, 224), fit)
+    assert abs(fitted.mean() - 63.75) < 1
+    assert fitted.std() < 60
+
+
+def test_each_side_is_scaled_by_itself():
+    frame = pictures(1, 64, 96)[0]
+    fitted, _ = fit_frame(frame, (32, 128))
+    narrow = np.rint(frame.reshape(64, 32, 3, 3).mean(2)).astype(np.uint8)
+    assert np.abs(fitted.astype(int) - cv2.resize(narrow, (32, 128)).astype(int)).max() <= 1
 
 
 def test_enlarging_is_bilinear_and_grey_is_luma():

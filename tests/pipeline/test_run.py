@@ -203,6 +203,17 @@ def test_outputs_are_checked_before_the_model_is_loaded(clip, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+def test_frames_too_long_for_keep_are_padded_and_that_is_said(tmp_path):
+    classifier = load_model(gap_cnn(size=None), labels=["cat", "dog", "fish"], input_size=(32, 32), fit="keep")
+    clip = make_video(tmp_path / "long.mp4", 2, height=16, width=400)
+    result = vidcam.run(clip, tmp_path / "out.mp4", model=classifier, keep_track=True)
+    assert result.track.placement.input == (128, 32)
+    assert [note for note in result.notes if "400x16 is longer than 4:1" in note]
+    assert result.size == (400, 16)
+    fine = vidcam.run(make_video(tmp_path / "fine.mp4", 2), tmp_path / "o.mp4", model=classifier)
+    assert not [note for note in fine.notes if "longer" in note]
+
+
 def test_a_stopped_run_leaves_a_shorter_file_under_a_name_that_says_so(clip, tmp_path, classifier):
     done = []
     result = vidcam.run(

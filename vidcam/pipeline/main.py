@@ -20,6 +20,7 @@ from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.cam.trace import Layers
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import open_sink, open_source
+from vidcam.models.fit import KEEP_ASPECT, is_bounded
 from vidcam.pipeline.cells import split_methods
 from vidcam.pipeline.clip import Passes, Progress, Reader
 from vidcam.pipeline.draw import Drawn, Look, draw
@@ -223,7 +224,7 @@ def run(
         tallies=seen.tallies(shown.labels),
         damaged=reader.source.damaged,
         interrupted=interrupted,
-        notes=(*info.notes, *sink.notes, *(e.note for e in shown.explainers if e.note), *_notes(ask)),
+        notes=(*info.notes, *sink.notes, *_notes(ask, shown.explainers, info.size)),
         track=made,
         timings=timings,
     )
@@ -234,11 +235,17 @@ def _comment(metas: Sequence[Mapping[str, str]]) -> str:
     return json.dumps(metas[0] if len(metas) == 1 else list(metas), ensure_ascii=False)
 
 
-def _notes(ask: Ask) -> list[str]:
+def _notes(ask: Ask, explainers: Sequence[Explainer], size: tuple[int, int]) -> list[str]:
+    notes = [e.note for e in explainers if e.note]
+    if explainers and is_bounded(size, explainers[0].classifier.fit):
+        notes.append(
+            f"{size[0]}x{size[1]} is longer than {KEEP_ASPECT}:1: the model sees it whole with black bars "
+            "(--fit squash stretches it instead)"
+        )
     blind = [METHODS[name].title for name in ask.methods if not METHODS[name].targeted]
-    if not blind or ask.target in (None, "top", CLIP_TOP):
-        return []
-    return [f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target"]
+    if blind and ask.target not in (None, "top", CLIP_TOP):
+        notes.append(f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target")
+    return notes
 
 
 def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> None:

@@ -9,7 +9,7 @@ import av
 
 from vidcam.media.container import open_container, seconds
 from vidcam.media.info import DEFAULT_MAX_PIXELS, Info
-from vidcam.media.read.video import _best
+from vidcam.media.read.tracks import shown_track
 
 
 def cut_points(source: Info, *, start: Fraction, end: Fraction | None, length: Fraction) -> tuple[Fraction, ...]:
@@ -31,7 +31,7 @@ def cut_points(source: Info, *, start: Fraction, end: Fraction | None, length: F
     pictures: list[Fraction] = []
     keys: list[Fraction] = []
     with open_container(Path(source.path), DEFAULT_MAX_PIXELS) as container:
-        stream = _best(container, Path(source.path))
+        stream = shown_track(container, Path(source.path))
         try:
             for packet in container.demux(stream):
                 if not packet.size:

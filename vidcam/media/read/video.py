@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from vidcam._machine import cores
 from vidcam.errors import VidcamError
@@ -19,6 +18,7 @@ from vidcam.media.container import audio_streams, open_container, seconds
 from vidcam.media.info import Info
 from vidcam.media.read.cut import Reading, Shot
 from vidcam.media.read.source import Source
+from vidcam.media.read.tracks import display_matrix, shown_track, square, upright
 from vidcam.media.resize import fitted
 from vidcam.types import Array, Frame, Planes
 
@@ -55,7 +55,7 @@ class VideoSource(Source):
         self.close()
         self._container = open_container(self._path, self._reading.max_pixels)
         self._bytes = self._container.size
-        self._stream = _best(self._container, self._path)
+        self._stream = shown_track(self._container, self._path)
         context = self._stream.codec_context
         self._reading.check(self._path, (context.width, context.height))
         context.options = {"max_pixels": str(self._reading.max_pixels)}
@@ -76,8 +76,8 @@ class VideoSource(Source):
     def _describe(self, first: Any) -> None:
         container, stream = self._container, self._stream
         self._color = Color.of(first)
-        self._matrix = _display_matrix(first)
-        size = _square(first, stream)
+        self._matrix = display_matrix(first)
+        size = square(first, stream)
         self._reading.check(self._path, size)
         self._size = fitted(size, self._reading.max_size)  # as decoded, before rotation
         turned = self._matrix[0] == 0
@@ -152,7 +152,7 @@ class VideoSource(Source):
             yield Shot(last, duration, partial(self._picture, frame), self.info.size, self._planes(frame))
 
     def _picture(self, frame: Any) -> Array:
-        return _upright(to_rgb(frame, self._color, self._size, self._reading.background), self._matrix)
+        return upright(to_rgb(frame, self._color, self._size, self._reading.background), self._matrix)
 
     def _planes(self, frame: Any) -> Planes | None:
         as_stored = self._matrix == (1, 0, 0, 1) and self._size == (frame.width, frame.height)
@@ -219,53 +219,6 @@ class _Deinterlacer:
                 return
 
 
-def _best(container: Any, path: Path) -> Any:
-    """Returns the video stream to show: no cover art; of several the largest, of equal ones the first."""
-    streams = [s for s in container.streams.video if s.codec_context is not None]
-    moving = [s for s in streams if not s.disposition & av.stream.Disposition.attached_pic]
-    if not moving:
-        what = "only sound" if container.streams.audio else "no video"
-        raise VidcamError(f"{path}: holds {what}; there is no picture to show")
-    return max(moving, key=lambda s: s.width * s.height)
-
-
 def _time(frame: Any, stream: Any) -> Fraction | None:
     pts = frame.pts if frame.pts is not None else frame.dts
     return seconds(pts, frame.time_base or stream.time_base)
-
-
-def _square(frame: Any, stream: Any) -> tuple[int, int]:
-    """Returns the (width, height) that shows a frame with square pixels; the height stays."""
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, 20) <= aspect <= 20:  # damaged, not a way to store pictures
-        aspect = Fraction(1)
-    return max(1, round(frame.width * aspect)), frame.height
-
-
-Matrix = tuple[int, int, int, int]
-
-
-def _display_matrix(frame: Any) -> Matrix:
-    """Returns (a, b, c, d), each -1, 0 or 1, of the nearest rotation by right angles, maybe mirrored.
-
-    A stored pixel (x, y) is shown at (a x + c y, b x + d y) plus an offset (ISO/IEC 14496-12, 8.3.2).
-    """
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return 1, 0, 0, 1
-    numbers = np.frombuffer(bytes(data), dtype=np.int32)
-    a, b, c, d = (float(numbers[i]) for i in (0, 1, 3, 4))
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
-    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
-
-
-def _upright(picture: Array, matrix: Matrix) -> Array:
-    a, b, c, d = matrix
-    if a == 0:
-        picture = picture.transpose(1, 0, 2)
-    if a + c < 0:
-        picture = picture[:, ::-1]
-    if b + d < 0:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)

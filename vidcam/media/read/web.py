@@ -11,6 +11,7 @@ from PIL import Image
 from vidcam.errors import VidcamError
 from vidcam.media.container import open_container
 from vidcam.media.info import DEFAULT_MAX_PIXELS
+from vidcam.media.read.tracks import display_matrix
 
 _VIDEO = {"mp4": ("h264", "av1"), "webm": ("vp8", "vp9", "av1")}
 _STILL = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -58,7 +59,7 @@ def _video_type(container: Any) -> str:
         and stream.metadata.get("alpha_mode") != "1"
     )
     frame = next(container.decode(stream), None) if plain else None
-    if frame is None or frame.interlaced_frame or frame.side_data.get("DISPLAYMATRIX") is not None:
+    if frame is None or frame.interlaced_frame or display_matrix(frame) != (1, 0, 0, 1):
         return ""
     return f"video/{kind}"
 
