@@ -120,7 +120,7 @@ def test_no_two_files_import_each_other_in_a_circle():
         ("keras", {"models", "cam", "metrics", "training", "_tensorflow"}),
         ("av", {"media"}),
         ("imageio", {"media"}),
-        ("tqdm", {"cli"}),
+        ("tqdm", {"cli", "_notebook"}),
         ("click", {"cli"}),
     ],
 )
@@ -178,6 +178,8 @@ def test_public_names_are_there_and_documented():
     for name in vidcam.__all__:
         value = getattr(vidcam, name)
         assert isinstance(value, str) or value.__doc__, name
+    assert dir(vidcam) == sorted(vidcam.__all__)
+    assert "open_source" in dir(vidcam.media)
     with pytest.raises(AttributeError, match="nothing"):
         vidcam.nothing  # noqa: B018
     assert (PACKAGE / "py.typed").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vidcam.errors import VidcamError
+from vidcam.models import Classifier
 from vidcam.types import Explanation, Frame, Placement, Track
 
 PLACEMENT = Placement((640, 360), (224, 224), (0.0, 0.0, 640.0, 360.0), (0.0, 49.0, 224.0, 175.0))
@@ -62,3 +63,20 @@ def test_a_frame_makes_its_picture_once():
     assert not made
     assert frame.rgb() is frame.rgb()
     assert made == [1]
+
+
+def test_what_is_shown_at_a_prompt_is_two_lines():
+    one = track()
+    explanation = Explanation(one.maps, one.logits, one.probabilities, one.targets, PLACEMENT)
+    assert repr(one).startswith("Track(5 frames, 0.00 to ")
+    assert "3 classes" in repr(one)
+    assert "m, gradcam; targets " in repr(one)
+    assert repr(explanation).startswith("Explanation(5 frames, maps of 7x7, 3 classes\n")
+    wide = Explanation(
+        np.ones((90, 7, 7)), np.ones((90, 1000)), np.ones((90, 1000)), tuple((i,) for i in range(90)), PLACEMENT
+    )
+    assert "targets 0 in 1, 1 in 1, 2 in 1, ..." in repr(wide)
+    classifier = Classifier(object(), "big", "tf", (224, 224), 3, "keep", tuple(f"label {i}" for i in range(1000)))
+    for shown in (repr(one), repr(explanation), repr(wide), repr(classifier), repr(one.first(0))):
+        assert shown.count("\n") == 1
+        assert len(shown) < 300

@@ -36,4 +36,4 @@ _EXPORTS = {
     "run_batch": "vidcam.batch",
 }
 __all__ = ["Interrupted", "UsageError", "VidcamError", "__version__", *_EXPORTS]  # noqa: PLE0604
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

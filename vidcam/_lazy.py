@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def lazy(package: str, exports: Mapping[str, str]) -> Callable[[str], Any]:
-    """Makes a package's `__getattr__`.
+def lazy(package: str, exports: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Makes a package's `__getattr__` and `__dir__`.
 
     Args:
         package: the package's `__name__`.
         exports: public name -> the module that defines it.
 
     Returns:
-        The function to assign to `__getattr__`.
+        The functions to assign to `__getattr__` and `__dir__`; the latter lists what is in `__all__`.
     """
 
     def getattr_(name: str) -> Any:
@@ -23,4 +24,8 @@ def lazy(package: str, exports: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(exports[name]), name)
 
-    return getattr_
+    def dir_() -> list[str]:
+        names: list[str] = sys.modules[package].__all__
+        return sorted(names)
+
+    return getattr_, dir_

@@ -6,6 +6,7 @@ Plain data on NumPy alone. What reads, computes or draws these lives in the pack
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -176,6 +177,13 @@ class Classifier(Protocol):
         """Brings a float tensor or array (B, h, w, channels), 0..255, to the range and order the model takes."""
 
 
+def _counted(targets: Sequence[tuple[int, ...]], labels: Sequence[str] = (), most: int = 3) -> str:
+    """Says of which classes maps are, most frequent first."""
+    seen = Counter(targets).most_common()
+    words = [f"{' + '.join(labels[i] if labels else str(i) for i in target)} in {n}" for target, n in seen[:most]]
+    return f"targets {', '.join(words)}{', ...' if len(seen) > most else ''}" if seen else "no targets"
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What a classifier sees in a batch of frames and where it looks.
@@ -193,6 +201,11 @@ class Explanation:
     probabilities: Array
     targets: tuple[tuple[int, ...], ...]
     placement: Placement
+
+    def __repr__(self) -> str:
+        count, height, width = self.maps.shape
+        what = f"{count} frames, maps of {width}x{height}, {self.logits.shape[1]} classes"
+        return f"Explanation({what}\n  {_counted(self.targets)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +238,13 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def __repr__(self) -> str:
+        _, height, width = self.maps.shape
+        span = f"{self.times[0]:.2f} to {self.times[-1]:.2f} s, " if len(self) else ""
+        how = ", ".join(self.meta[key] for key in ("model", "method", "layer") if key in self.meta)
+        what = f"{len(self)} frames, {span}maps of {width}x{height}, {len(self.labels)} classes"
+        return f"Track({what}\n  {how + '; ' if how else ''}{_counted(self.targets, self.labels)})"
 
     @classmethod
     def concatenate(

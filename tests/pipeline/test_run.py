@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -50,6 +52,21 @@ def test_a_video_keeps_frames_times_size_and_sound(clip, tmp_path, classifier):
         meta = json.loads(after.metadata["comment"])
     assert (meta["layer"], meta["method"], meta["target"], meta["source"]) == ("last", "gradcam", "dog", "clip.mp4")
     assert "<video" in result._repr_html_()
+
+
+def test_a_notebook_shows_a_bar_and_a_result_of_two_lines(clip, tmp_path, classifier, monkeypatch, capsys):
+    assert "frames" not in capsys.readouterr().err
+    shell = SimpleNamespace(kernel=object(), config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    result = vidcam.run(clip, tmp_path / "o.mp4", model=classifier, target="dog")
+    assert "12/12" in capsys.readouterr().err
+    lines = repr(result).splitlines()
+    assert lines[0].startswith(f"Result({result.path}: 12 of 12 frames, 64x48, ")
+    assert lines[1].startswith("  dog ")
+    vidcam.run(clip, tmp_path / "p.mp4", model=classifier, progress=lambda done, total: None)
+    shell.__dict__.pop("kernel")  # a terminal
+    vidcam.run(clip, tmp_path / "q.mp4", model=classifier)
+    assert not capsys.readouterr().err
 
 
 def test_the_pictures_are_the_overlays_of_the_frames(clip, tmp_path, classifier):

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
 
 _EXPORTS = {"Batch": "vidcam.batch.main", "run_batch": "vidcam.batch.main"}
 __all__ = list(_EXPORTS)
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

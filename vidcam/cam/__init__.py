@@ -23,4 +23,4 @@ _EXPORTS = {
     "GradCAM": "vidcam.cam.single",
 }
 __all__ = ["METHODS", "alternatives", "find_method", "resolve_target", "target_name", *_EXPORTS]  # noqa: PLE0604
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

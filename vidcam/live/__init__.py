@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 _EXPORTS = {"live": "vidcam.live.main", "LiveResult": "vidcam.live.main"}
 __all__ = list(_EXPORTS)
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -30,4 +30,4 @@ _EXPORTS = {
     "open_source": "vidcam.media.read.open",
 }
 __all__ = [*_EXPORTS]  # noqa: PLE0604
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -30,4 +30,4 @@ _EXPORTS = {
     "names": "vidcam.models.zoo",
 }
 __all__ = list(_EXPORTS)
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -39,6 +39,14 @@ class Classifier:
     source: str = ""
     preprocess_from: str = ""
 
+    def __repr__(self) -> str:
+        few = ", ".join(self.labels[:3]) + (", ..." if len(self.labels) > 3 else "")
+        size = f"{self.input_size[0]}x{self.input_size[1]} pixels{'' if self.channels == 3 else ', grey'}"
+        why = f" ({self.preprocess_from})" if self.preprocess_from else ""
+        layer = f"; layer {self.layer}" if self.layer else ""
+        first = f"{self.name}: {len(self.labels)} classes ({few}), {size}, fit {self.fit}"
+        return f"Classifier({first}\n  scaling {self.preprocess}{why}{layer}; {self.source})"
+
     def prepare(self, rgb: Array) -> tuple[Array, Placement]:
         """Fits a frame to the model's input.
 

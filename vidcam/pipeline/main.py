@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import cv2
 
 from vidcam._files import OutputFile
+from vidcam._notebook import notebook_bar
 from vidcam.cam import METHODS, Explainer
 from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.targets import CLIP_TOP, Target
@@ -111,7 +112,7 @@ def run(
         make_explainer: makes the explainers; one that keeps them lets runs of one model share their graphs.
         overwrite: replace existing files.
         progress: called in this thread with the frames done and expected (None where the source does not know); what
-            needs the whole clip first counts its frames once a pass.
+            needs the whole clip first counts its frames once a pass. In a notebook None is a bar.
         on_model: called once the model is ready, with an explainer for each method.
         cancelled: asked after every frame; True ends the run there.
         partial_output: a run that is ended early leaves its output, complete but shorter, as `NAME.partial.EXT`; False
@@ -163,7 +164,7 @@ def run(
         probe = open_sink(path, source=info, **writes)
         probe.abort()
         check_side_files(path, predictions, maps, overwrite)
-        stages = stack.enter_context(Stages())
+        stages, progress = stack.enter_context(Stages()), stack.enter_context(notebook_bar(progress))
         if given is not None:
             meter.begin()
             shown = from_track(reader, given, progress, cancelled)

@@ -117,6 +117,12 @@ class Result:
         """The explained classes and the frames of each, most frequent first; in a grid those of its first target."""
         return {t.name: t.frames for t in self.tallies if t.asked == self.tallies[0].asked}
 
+    def __repr__(self) -> str:
+        seen = [f"{t.name} {100 * t.probability:.0f} % in {t.frames}" for t in self.tallies]
+        words = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
+        made = f"{self.path}: {self.frames} of {self.read} frames, {self.size[0]}x{self.size[1]}, {self.seconds:.1f} s"
+        return f"Result({made}{', interrupted' if self.interrupted else ''}\n  {words})"
+
     def _repr_html_(self) -> str:
         mime = _MIME.get(self.path.suffix.lower(), "")
         if not self.path.is_file() or self.path.stat().st_size > _EMBED_LIMIT:

@@ -64,4 +64,4 @@ _EXPORTS = {
     "parse_normalize": "vidcam.render.scale",
 }
 __all__ = list(_EXPORTS)
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _EXPORTS)
