@@ -29,3 +29,18 @@ def lazy(package: str, exports: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return sorted(names)
 
     return getattr_, dir_
+
+
+class _Module:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(importlib.import_module(self._name), attribute)
+        setattr(self, attribute, value)
+        return value
+
+
+def module(name: str) -> Any:
+    """Stands for a module that is imported when one of its attributes is first asked for."""
+    return _Module(name)

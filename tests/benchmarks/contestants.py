@@ -193,12 +193,12 @@ def _loads(module: str) -> bool:
     return True
 
 
-def vidcam(folder: Path, engine: str, precision: str) -> Contestant:
+def vidcam(folder: Path, engine: str) -> Contestant:
     """vidcam on one engine, and the plain forward pass of the same frozen graph there; both give the class, too."""
     import vidcam
 
     classifier = vidcam.load_model(folder / "network.keras", preprocess="tf", fit="squash")
-    explainer = vidcam.Explainer(classifier, engine=engine, precision=precision)
+    explainer = vidcam.Explainer(classifier, engine=engine)
     frames = np.load(folder / "frames.npy")
     _, placement = classifier.prepare(frames[0])
     packages = ("vidcam", "tensorflow", "keras", *(["openvino"] if engine == "openvino" else []))
@@ -218,8 +218,7 @@ CONTESTANTS: dict[str, Callable[[Path], Contestant]] = {
     "xplique": xplique,
     "torch-cam": torch_cam,
     "pytorch-grad-cam": pytorch_grad_cam,
-    "vidcam, TensorFlow": partial(vidcam, engine="tensorflow", precision="float32"),
-    "vidcam, OpenVINO": partial(vidcam, engine="openvino", precision="float32"),
-    "vidcam, OpenVINO bf16": partial(vidcam, engine="openvino", precision="bf16"),
+    "vidcam, TensorFlow": partial(vidcam, engine="tensorflow"),
+    "vidcam, OpenVINO": partial(vidcam, engine="openvino"),
 }
 """By the name in the table. Those that begin with `vidcam` are vidcam's; others' maps are compared with the first's."""

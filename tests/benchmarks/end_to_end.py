@@ -32,7 +32,6 @@ PACKAGES = ("vidcam", "tensorflow", "keras", "openvino", "opencv-python", "openc
 RUNS: dict[str, dict[str, str]] = {
     "vidcam": {},
     "vidcam --fit squash": {"fit": "squash"},
-    "vidcam --precision bf16": {"precision": "bf16"},
     "vidcam --engine tensorflow": {"engine": "tensorflow"},
 }
 """vidcam's runs and their options."""
@@ -50,7 +49,7 @@ def load_vidcam(weights: Path | None, options: dict[str, str]) -> Callable[[Path
     import vidcam
 
     classifier = vidcam.load_model(**model_of(weights), **{k: v for k, v in options.items() if k == "fit"})
-    engine = {k: v for k, v in options.items() if k in ("engine", "precision")}
+    engine = {k: v for k, v in options.items() if k == "engine"}
     kept: dict[str, Any] = {}
 
     def explainer(*args: Any, **kwargs: Any) -> Any:

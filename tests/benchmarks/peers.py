@@ -221,7 +221,7 @@ def compete(options: argparse.Namespace, folder: Path) -> list[str]:
             worker.close()
     packages = {p: v for name in present for p, v in hellos[name]["versions"].items()}
     found = ", ".join(f"{p} {v}" for p, v in packages.items())
-    base = [name for name in present if name.startswith("vidcam") and "bf16" not in name][-1]
+    base = [name for name in present if name.startswith("vidcam")][-1]
     source = f"{FRAMES} frames of {options.video.name}" if options.video else f"{FRAMES} synthetic frames"
     kind = "ImageNet's weights" if options.weights else "random weights"
     heading = f"{machine(options.cores)}; {found}; {source}, {kind}; medians of {options.rounds} interleaved rounds."

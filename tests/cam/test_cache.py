@@ -1,4 +1,4 @@
-"""Converted graphs on disk: found again, replaced when damaged, bounded, never in the way."""
+"""Graphs on disk: found again, replaced when damaged, bounded, never in the way."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.networks import as_classifier, flatten_cnn, gap_cnn, pictures, randomize
-from vidcam.cam import Explainer, engines
-from vidcam.cam.engines import cache
+from vidcam import _archive
+from vidcam import _cache as cache
+from vidcam._openvino import installed
+from vidcam.cam import Explainer
 
-needs_openvino = pytest.mark.skipif(not engines.installed(), reason="OpenVINO is not installed")
+needs_openvino = pytest.mark.skipif(not installed(), reason="OpenVINO is not installed")
 
 
 @pytest.fixture
@@ -26,16 +29,17 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def converted(monkeypatch) -> list[int]:
-    from vidcam.cam.engines import openvino
+    from vidcam.cam.build import builder
 
     found: list[int] = []
-    convert = openvino.convert
-    monkeypatch.setattr(openvino, "convert", lambda *a: found.append(1) or convert(*a))
+    convert = builder.convert
+    monkeypatch.setattr(builder, "convert", lambda *a: found.append(1) or convert(*a))
     return found
 
 
-def entry_of(text: str):
-    return lambda path: (path / "data").write_text(text)
+def card(size: int) -> dict[str, str]:
+    """A card whose archive takes so many bytes, nearly."""
+    return {"x": np.random.default_rng(0).bytes(size * 3 // 4).hex()}
 
 
 @needs_openvino
@@ -47,29 +51,32 @@ def test_a_graph_is_converted_once(folder, converted):
     np.testing.assert_array_equal(again(frames).maps, first.maps)
     assert len(converted) == 1
     assert len(list(folder.iterdir())) == 1
-    Explainer(as_classifier(flatten_cnn()), "layercam", engine="openvino")
+    Explainer(as_classifier(flatten_cnn()), "layercam", engine="openvino")  # of the same graph
+    assert len(converted) == 1
+    Explainer(as_classifier(flatten_cnn()), layer="conv_1", engine="openvino")
     Explainer(as_classifier(randomize(flatten_cnn(), 1)), engine="openvino")
     Explainer(as_classifier(flatten_cnn(), preprocess="unit"), engine="openvino")
     assert len(converted) == len(list(folder.iterdir())) == 4
 
 
 @needs_openvino
-@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "weights", "graph", "empty", "another"])
 def test_a_damaged_entry_is_made_again(folder, converted, damage):
     classifier, frames = as_classifier(gap_cnn()), pictures(2)
     first = Explainer(classifier, engine="openvino")(frames).maps
     (entry,) = folder.iterdir()
-    weights = max(entry.iterdir(), key=lambda f: f.stat().st_size)
-    data = weights.read_bytes()
+    data = bytearray(entry.read_bytes())
     if damage == "cut":
-        weights.write_bytes(data[: len(data) // 2])
-    elif damage == "changed":
-        weights.write_bytes(bytes([data[0] ^ 64]) + data[1:])
-    elif damage == "gone":
-        weights.unlink()
-    else:
-        for file in entry.iterdir():
-            file.write_bytes(b"")
+        del data[len(data) // 2 :]
+    elif damage == "weights":
+        data[zipfile.ZipFile(entry).getinfo("graph.bin").header_offset + 200] ^= 64
+    elif damage == "graph":
+        data[zipfile.ZipFile(entry).getinfo("graph.xml").header_offset + 200] ^= 64
+    elif damage == "empty":
+        data.clear()
+    entry.write_bytes(data)
+    if damage == "another":  # whole, but of another kind
+        _archive.write(entry, {"layer": 3})
     np.testing.assert_array_equal(Explainer(classifier, engine="openvino")(frames).maps, first)
     assert len(converted) == 2
     np.testing.assert_array_equal(Explainer(classifier, engine="openvino")(frames).maps, first)
@@ -114,37 +121,37 @@ def test_threads_that_write_one_entry_leave_a_whole_one(folder):
 
     def write() -> None:
         start.wait()
-        found.append(cache.store("key", entry_of("data" * 1000)))
+        found.append(cache.store("key", card(4000)))
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [folder / "key"] * 8
-    assert cache.load("key") == folder / "key"
-    assert [p.name for p in folder.iterdir()] == ["key"]
+    assert [stored.card for stored in found] == [{"format": 1, **card(4000)}] * 8
+    assert cache.load("key").card == found[0].card
+    assert [p.name for p in folder.iterdir()] == ["key.vidcam"]
 
 
 def test_the_entries_used_longest_ago_go_first(folder, monkeypatch):
     monkeypatch.setattr(cache, "LIMIT", 3500)
     for number in range(3):
-        cache.store(f"{number}", entry_of("x" * 1000))
-        os.utime(folder / f"{number}", (1000 + number, 1000 + number))
+        cache.store(f"{number}", card(1000))
+        os.utime(folder / f"{number}.vidcam", (1000 + number, 1000 + number))
     assert cache.load("0") is not None  # used now
-    cache.store("3", entry_of("x" * 1000))
-    assert sorted(p.name for p in folder.iterdir()) == ["0", "2", "3"]
-    cache.store("4", entry_of("x" * 9000))  # larger than all: kept, as it was just made
-    assert [p.name for p in folder.iterdir()] == ["4"]
+    cache.store("3", card(1000))
+    assert sorted(p.stem for p in folder.iterdir()) == ["0", "2", "3"]
+    cache.store("4", card(9000))  # larger than all: kept, as it was just made
+    assert [p.stem for p in folder.iterdir()] == ["4"]
 
 
 def test_what_a_killed_process_left_is_cleared_up(folder):
-    old, new = folder / ".new-old", folder / ".new-new"
+    old, new = folder / ".key-old", folder / ".key-new"
     for path in (old, new):
         path.mkdir(parents=True)
     os.utime(old, (0, 0))
-    cache.store("key", entry_of("x"))
-    assert sorted(p.name for p in folder.iterdir()) == [".new-new", "key"]
+    cache.store("key", {})
+    assert sorted(p.name for p in folder.iterdir()) == [".key-new", "key.vidcam"]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 from keras import layers
 
 from tests.networks import as_classifier, binary_cnn, flatten_cnn, gap_cnn, nested, pictures, randomize, subclassed
-from vidcam.cam import METHODS, Explainer, engines
+from vidcam._openvino import installed
+from vidcam.cam import METHODS, Explainer, run
 from vidcam.errors import UsageError
 from vidcam.models import Classifier, load_model
 
-needs_openvino = pytest.mark.skipif(not engines.installed(), reason="OpenVINO is not installed")
-GRADIENTS = [m.name for m in METHODS.values() if "scores" not in m.needs and m.name not in ("cam", "eigencam")]
+needs_openvino = pytest.mark.skipif(not installed(), reason="OpenVINO is not installed")
 
 
 def headed(*head: Any, size: int = 24) -> Any:
@@ -100,7 +100,7 @@ def test_heads_run_backwards_as_in_tensorflow(head):
 
 
 @needs_openvino
-@pytest.mark.parametrize("method", [*GRADIENTS, "cam"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("make", [gap_cnn, flatten_cnn, binary_cnn, branched, subclassed])
 def test_every_method_on_every_network(make, method):
     if method == "cam" and make not in (gap_cnn, subclassed):
@@ -152,46 +152,40 @@ def test_equal_values_in_a_window_give_the_gradient_to_the_first(padding):
 
 
 @needs_openvino
-def test_a_ragged_last_batch_and_other_targets_convert_nothing_again(monkeypatch):
-    from vidcam.cam.engines import openvino
+def test_a_ragged_last_batch_other_targets_and_methods_convert_and_compile_nothing_again(monkeypatch):
+    from vidcam.cam.build import builder
+    from vidcam.cam.run import openvino
 
     converted, compiled = [], []
-    convert, request = openvino.convert, openvino._Sized.request
-    monkeypatch.setattr(openvino, "convert", lambda *a: converted.append(1) or convert(*a))
-
-    def counting(self: Any, count: int) -> Any:
-        if count not in self._requests:
-            compiled.append(count)
-        return request(self, count)
-
+    convert, compile_ = builder.convert, openvino._compile
+    monkeypatch.setattr(builder, "convert", lambda *a: converted.append(1) or convert(*a))
     explainer = Explainer(as_classifier(gap_cnn()), batch_size=4, engine="openvino")
-    monkeypatch.setattr(openvino._Sized, "request", counting)
+    monkeypatch.setattr(openvino, "_compile", lambda model: compiled.append(model) or compile_(model))
     frames = pictures(9)
     reference = Explainer(as_classifier(gap_cnn()), batch_size=4, engine="tensorflow")(frames)
     for count in (4, 7, 3, 9, 2):
         np.testing.assert_allclose(explainer(frames[:count]).maps, reference.maps[:count], rtol=1e-4, atol=1e-6)
         explainer(frames[:count], [0, 2])
-    assert compiled == [4]
+        explainer.by("layercam")(frames[:count])
+    assert len(compiled) == 1
     assert len(converted) <= 1
 
 
 @needs_openvino
 def test_single_pictures_are_not_computed_as_a_batch():
-    from vidcam.cam.engines.openvino import OpenVINO
-
     explainer = Explainer(as_classifier(gap_cnn()), batch_size=8, engine="openvino")
     for frame in pictures(3):
         explainer(frame)
-    engine: Any = explainer._maps._openvino
-    assert isinstance(engine, OpenVINO)
-    assert list(next(iter(engine._sized.values()))._requests) == [1]
+    (sized,) = explainer._runner._engine._whole._sized.values()
+    assert list(sized._requests) == [1]
 
 
 @needs_openvino
 def test_pictures_of_another_size_are_converted_for():
     classifier = as_classifier(gap_cnn(size=None), fit="keep")
     one, other = (Explainer(classifier, engine=engine) for engine in ("tensorflow", "openvino"))
-    for height, width in ((32, 32), (60, 120), (90, 30), (64, 64), (33, 70), (60, 120)):
+    # Two of them often, so that they are compiled for; the rest by what is open for all.
+    for height, width in ((32, 32), (60, 120), (90, 30), (64, 64), (33, 70), *[(60, 120)] * 10):
         frames = pictures(2, height, width)
         a, b = one(frames).maps, other(frames).maps
         assert a.shape == b.shape
@@ -225,19 +219,48 @@ def test_the_models_weights_are_taken_as_they_are_or_as_they_are_given():
 
 
 @needs_openvino
-@pytest.mark.parametrize(("method", "reason"), [("eigencam", "SelfAdjointEig"), ("scorecam", "several graphs")])
-def test_what_openvino_cannot_compute_runs_on_tensorflow_and_says_so(method, reason):
-    classifier = as_classifier(gap_cnn())
-    explainer = Explainer(classifier, method)
-    assert explainer.engine == "tensorflow"
-    assert "TensorFlow" in explainer.note
-    assert reason in explainer.note
-    assert "\n" not in explainer.note
-    plain = Explainer(classifier, method, engine="tensorflow")
-    assert plain.note == ""
-    np.testing.assert_array_equal(explainer(pictures(2)).maps, plain(pictures(2)).maps)
-    with pytest.raises(UsageError, match=rf"--engine openvino: .*{reason}.*--engine tensorflow"):
-        Explainer(classifier, method, engine="openvino")
+def test_all_methods_share_one_pass(monkeypatch):
+    from vidcam.cam.explainer import explain_together
+    from vidcam.types import Placement
+
+    first = Explainer(as_classifier(gap_cnn()), "gradcam", batch_size=4)
+    every = [(first if name == "gradcam" else first.by(name), 1) for name in METHODS if name != "scorecam"]
+    runs = []
+    whole = first._runner.run
+    monkeypatch.setattr(first._runner, "run", lambda *a: runs.append(1) or whole(*a))
+    frames, box = pictures(6), (0.0, 0.0, 32.0, 32.0)
+    together = explain_together([*every, (first, 2)], list(frames), Placement((32, 32), (32, 32), box, box))
+    assert len(runs) == 2 * 2  # two batches, two targets
+    for (explainer, target), found in zip([*every, (first, 2)], together, strict=True):
+        alone = Explainer(first.classifier, explainer.method.name, batch_size=4)(frames, target)
+        np.testing.assert_array_equal(found.maps, alone.maps)
+        assert found.targets == alone.targets
+
+
+@needs_openvino
+@pytest.mark.parametrize("end", ["softmax", "sigmoid"])
+def test_a_selection_weighs_classes_the_best_one_and_its_runner_up(end):
+    """Of a linear head the explained gradient is the weighted sum of the classes' own, on both engines."""
+    from vidcam.cam.targets import class_weights, selection_of
+
+    classifier = as_classifier(gap_cnn(classes=4 if end == "softmax" else 1, end=end))
+    frames, classes = pictures(5), len(classifier.labels)
+    for name in ("tensorflow", "openvino"):
+        runner = Explainer(classifier, engine=name, batch_size=5)._runner
+        each = [runner.run(frames, selection_of([c], classes)).gradients[0][:, 0, 0] for c in range(classes)]
+        logits = runner.run(frames, selection_of([0], classes)).logits
+        for asked in ([1.0, *[0.0] * classes, -0.5], [*[0.0] * classes, 1.0, -0.25], [*[0.0] * classes, -1.0, 0.0]):
+            selection = np.array(asked, np.float32)
+            literal = np.zeros((5, classes))
+            for row, z in zip(literal, logits, strict=True):
+                row[:] = asked[:classes]
+                row[z.argmax()] += asked[classes]
+                others = [c for c in range(classes) if row[c] == 0]
+                row[max(others, key=lambda c: z[c])] += asked[classes + 1]
+            np.testing.assert_allclose(class_weights(selection, logits), literal)
+            want = np.einsum("bc,cbk->bk", literal, np.stack(each))
+            found = runner.run(frames, selection).gradients[0][:, 0, 0]
+            np.testing.assert_allclose(found, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
 @needs_openvino
@@ -245,12 +268,12 @@ def test_an_operation_that_cannot_be_translated_is_named():
     model = randomize(keras.models.clone_model(headed(layers.Conv2D(5, 3, dilation_rate=2, activation="elu"))))
     explainer = Explainer(as_classifier(model, 24, layer="tapped"))
     assert explainer.engine == "tensorflow"
-    assert explainer.note.startswith("Grad-CAM of headed runs on TensorFlow: OpenVINO cannot convert Conv2D")
+    assert explainer.note.startswith("headed runs on TensorFlow: OpenVINO cannot convert Conv2D")
 
 
 @needs_openvino
 def test_an_operation_that_is_translated_wrongly_is_found_out(monkeypatch):
-    from vidcam.cam.engines import operations
+    from vidcam.cam.build import operations
 
     def wrong(node: Any) -> Any:
         return operations.ops.multiply(node.get_input(0), operations.ops.constant(np.float32(0.5))).outputs()
@@ -268,42 +291,26 @@ def test_an_operation_that_is_translated_wrongly_is_found_out(monkeypatch):
 def test_auto_takes_openvino_but_not_beside_a_gpu(monkeypatch):
     classifier = as_classifier(gap_cnn())
     explainer = Explainer(classifier)
-    assert (explainer.engine, explainer.precision, explainer.note) == ("openvino", "float32", "")
-    monkeypatch.setattr("vidcam.cam.engines.runner._gpu", lambda: True)
+    assert (explainer.engine, explainer.note) == ("openvino", "")
+    monkeypatch.setattr("vidcam.cam.runner.gpu", lambda: True)
     assert Explainer(classifier).engine == "tensorflow"
     assert Explainer(classifier, engine="openvino").engine == "openvino"
 
 
 def test_without_openvino_auto_is_tensorflow_and_asking_for_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(engines, "installed", lambda: False)
-    monkeypatch.setattr("vidcam.cam.engines.runner.installed", lambda: False)
+    monkeypatch.setattr(run, "installed", lambda: False)
+    monkeypatch.setattr("vidcam.cam.runner.installed", lambda: False)
     classifier = as_classifier(gap_cnn())
     explainer = Explainer(classifier)
     assert (explainer.engine, explainer.note) == ("tensorflow", "")
     assert explainer(pictures(1)).maps.shape == (1, 8, 8)
-    with pytest.raises(UsageError, match=r"--engine openvino .*pip install 'vidcam\[openvino\]'"):
+    with pytest.raises(UsageError, match=r"--engine openvino .*pip install openvino"):
         Explainer(classifier, engine="openvino")
-    with pytest.raises(UsageError, match=r"--precision bf16 .*pip install"):
-        Explainer(classifier, precision="bf16")
 
 
-def test_an_engine_or_precision_that_cannot_be_is_an_error():
-    classifier = as_classifier(gap_cnn())
-    options: list[tuple[Any, str]] = [
-        ({"engine": "torch"}, "'torch' is unknown"),
-        ({"precision": "int8"}, "'int8' is unknown"),
-        ({"engine": "tensorflow", "precision": "bf16"}, "--precision bf16 goes with --engine openvino"),
-    ]
-    for option, message in options:
-        with pytest.raises(UsageError, match=message):
-            Explainer(classifier, **option)
-
-
-@needs_openvino
-def test_bf16_is_an_error_where_the_processor_has_none(monkeypatch):
-    monkeypatch.setattr("vidcam.cam.engines.device.computes_bf16", lambda: False)
-    with pytest.raises(UsageError, match="processor"):
-        Explainer(as_classifier(gap_cnn()), precision="bf16")
+def test_an_engine_that_is_unknown_is_an_error():
+    with pytest.raises(UsageError, match="'torch' is unknown"):
+        Explainer(as_classifier(gap_cnn()), engine="torch")
 
 
 @needs_openvino

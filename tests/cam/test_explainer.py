@@ -11,7 +11,8 @@ import pytest
 from keras import layers
 
 from tests.networks import as_classifier, flatten_cnn, gap_cnn, pictures, subclassed
-from vidcam.cam import CAM, Explainer, GradCAM, trace
+from vidcam.cam import CAM, Explainer, GradCAM
+from vidcam.cam.build import trace
 from vidcam.errors import UsageError
 from vidcam.models import load_model
 
@@ -19,7 +20,7 @@ from vidcam.models import load_model
 def test_a_ragged_last_batch_traces_nothing_again(monkeypatch):
     traced = []
     original = trace.record
-    monkeypatch.setattr("vidcam.cam.network.record", lambda *a: traced.append(1) or original(*a))
+    monkeypatch.setattr("vidcam.cam.build.network.record", lambda *a: traced.append(1) or original(*a))
     explainer = Explainer(as_classifier(gap_cnn()), batch_size=4)
     for count in (1, 4, 7, 3, 2):
         assert len(explainer(pictures(count), "top").maps) == count

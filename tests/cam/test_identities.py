@@ -8,8 +8,10 @@ import pytest
 
 from tests.networks import as_classifier, binary_cnn, flatten_cnn, gap_cnn, nested, pictures, randomize, subclassed
 from vidcam.cam import Explainer
-from vidcam.cam.graph import build
-from vidcam.cam.methods import find_method
+from vidcam.cam.build.network import Network
+from vidcam.cam.methods import gradcam
+from vidcam.cam.run.tensorflow import TensorFlow
+from vidcam.cam.targets import selection_of
 from vidcam.models import Classifier
 
 
@@ -153,15 +155,12 @@ def test_central_differences_confirm_the_gradient_in_float64(end):
         )
     )
     x = np.random.default_rng(3).uniform(0, 1, (2, 16, 16, 3))
-    selection = np.eye(max(2, classes), dtype="float32")[1]
 
-    def graph():
-        return build(
-            model, find_method("gradcam"), name="m", scale=lambda v: v, shape=(16, 16, 3), dtype="float64",
-            layer="last",
-        )  # fmt: skip
+    def seen():
+        engine = TensorFlow(Network(model, "m", lambda v: v, (16, 16, 3)), "last", "float64")
+        return engine.run(x, selection_of([1], max(2, classes)))
 
-    maps, logits, _ = (t.numpy() for t in graph().function(*_tensors(x, selection)))
+    maps = gradcam(seen().activations[0], seen().gradients[0])
     assert maps.dtype == np.float64
     activations = keras.Model(model.inputs, model.get_layer("last").output)(x).numpy()
     bias, step = model.get_layer("last").bias, 1e-5
@@ -170,16 +169,10 @@ def test_central_differences_confirm_the_gradient_in_float64(end):
         ends = []
         for sign in (1, -1):
             bias.assign(bias.numpy() + sign * step * np.eye(4)[k])
-            ends.append(graph().function(*_tensors(x, selection))[1].numpy()[:, 1])
+            ends.append(seen().logits[:, 1])
             bias.assign(bias.numpy() - sign * step * np.eye(4)[k])
         weights[:, k] = (ends[0] - ends[1]) / (2 * step) / (16 * 16)
     assert relative(maps, np.einsum("bhwk,bk->bhw", activations, weights)) < 1e-7
-
-
-def _tensors(x, selection):
-    import tensorflow as tf
-
-    return tf.constant(x), tf.constant(selection)
 
 
 def test_linear_end_reads_outputs_as_logits(frames):

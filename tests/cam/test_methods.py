@@ -8,16 +8,16 @@ import pytest
 
 from vidcam.cam import METHODS
 
-GRADIENT_METHODS = [name for name, method in METHODS.items() if method.needs == ("gradients",)]
+GRADIENT_METHODS = [name for name, method in METHODS.items() if method.needs == "gradient"]
 
 
 def run(name, activations, needed=None, dtype="float64"):
-    """Calls a method's function with what it needs; for `weights` and `scores` that is (B, K)."""
-    import tensorflow as tf
-
+    """Calls a method's function with what it needs."""
     method = METHODS[name]
-    given = {} if not method.needs else {method.needs[0]: tf.constant(np.asarray(needed, dtype))}
-    return method.function(tf.constant(np.asarray(activations, dtype)), **given).numpy()
+    given = [np.asarray(needed, dtype)] if method.needs else []
+    result = method.function(np.asarray(activations, dtype), *given)
+    assert result.dtype == dtype
+    return result
 
 
 def inputs(seed=0, shape=(2, 4, 5, 6), low=0.0):
@@ -26,7 +26,10 @@ def inputs(seed=0, shape=(2, 4, 5, 6), low=0.0):
 
 
 def needed_by(name, gradients):
-    return gradients if METHODS[name].needs == ("gradients",) else gradients.mean((1, 2))
+    """Returns what a method takes for a gradient: for CAM one of a pooled head, for Score-CAM scores (B, K)."""
+    if METHODS[name].needs == "gradient":
+        return gradients
+    return gradients.mean((1, 2), keepdims=name == "cam")
 
 
 def swish(seed=0):
@@ -135,9 +138,39 @@ def test_scorecam_weights_channels_by_the_softmax_of_their_scores():
 
 def test_cam_is_the_weighted_sum_of_channels():
     a, g = inputs()
-    weights = g.mean((1, 2))
+    weights = g.mean((1, 2))  # W[k, c]: the gradient is W[k, c] / (h w)
     literal = sum(weights[:, k, None, None] * a[..., k] for k in range(6))
-    np.testing.assert_allclose(run("cam", a, weights), literal, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(run("cam", a, weights[:, None, None] / 20), literal, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("make", [inputs, swish])
+@pytest.mark.parametrize("name", GRADIENT_METHODS)
+def test_a_gradient_that_is_the_same_everywhere_may_come_once(name, make):
+    a, g = make()
+    g = g.mean((1, 2), keepdims=True)
+    whole = run(name, a, np.broadcast_to(g, a.shape).copy())
+    np.testing.assert_allclose(run(name, a, g), whole, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 13, 1280), (1, 40, 30, 24), (1, 9, 9, 5)])
+@pytest.mark.parametrize("kind", ["rectified", "noise", "flat", "two alike"])
+def test_eigencam_equals_the_decomposition_also_where_no_direction_leads(shape, kind):
+    rng = np.random.default_rng(0)
+    a = rng.normal(0.0, 1.0, shape)
+    if kind == "rectified":
+        a = np.maximum(a + 0.3, 0)
+    elif kind == "flat":
+        a = np.full(shape, 0.5) + 1e-4 * a
+    elif kind == "two alike":  # the second singular value is within a part in a thousand of the first
+        u, s, v = np.linalg.svd(a.reshape(-1, shape[3]), full_matrices=False)
+        s[:2] = 40.0, 40.0 * 0.999
+        a = (u * s @ v).reshape(shape)
+    rows = np.linalg.svd(a[0].reshape(-1, shape[3]), full_matrices=False)[2]
+    literal = a[0] @ rows[0]
+    literal *= -1 if literal.sum() < 0 else 1
+    for dtype, tolerance in (("float64", 1e-7), ("float32", 2e-3 if kind == "two alike" else 1e-4)):
+        found = run("eigencam", a, dtype=dtype)[0]
+        np.testing.assert_allclose(found, literal, rtol=0, atol=tolerance * np.abs(literal).max())
 
 
 @pytest.mark.parametrize("name", METHODS)

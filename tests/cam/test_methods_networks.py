@@ -13,16 +13,16 @@ from keras import layers
 
 from tests.networks import as_classifier, binary_cnn, flatten_cnn, gap_cnn, nested, pictures, randomize, subclassed
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.anatomy import dissect
-from vidcam.cam.graph import build, merge, one_map
-from vidcam.cam.methods import find_method
-from vidcam.cam.network import Network, freeze, image_spec
-from vidcam.cam.trace import choose_layers, explainable
+from vidcam.cam.build.anatomy import dissect
+from vidcam.cam.build.network import Network
+from vidcam.cam.merge import merge
+from vidcam.cam.run.tensorflow import TensorFlow
+from vidcam.cam.targets import selection_of
 from vidcam.errors import UsageError
 from vidcam.models import Classifier, load_model
 from vidcam.models.zoo import BUNDLED, DEFAULT_MODEL
 
-TARGETED = [name for name, method in METHODS.items() if method.needs == ("gradients",)]
+TARGETED = [name for name, method in METHODS.items() if method.needs == "gradient"]
 LINEAR = ("cam", "gradcam", "hirescam", "xgradcam")
 LAYERS = {
     "mobilenet_v2": ("MobileNetV2", 96, "out_relu"),
@@ -73,21 +73,13 @@ def reference(name: str) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
 @cache
 def all_maps(name: str) -> dict[str, np.ndarray]:
     """Returns every method's maps of class 2, by one graph: tracing each by itself would take minutes."""
-    import tensorflow as tf
-
     model, size, layer = application(name)
     network = Network(model, name, as_classifier(model, size, preprocess="tf").scale, (size, size, 3))
-    methods = [m for m in METHODS.values() if "scores" not in m.needs and (name, m.name) != ("vgg16", "cam")]
-
-    def explain(images: Any) -> tuple[Any, ...]:
-        raw, logits, _, calls, _ = network.trace(images)
-        selection = tf.constant([[0.0, 0, 1, 0]] * 2)
-        (call,) = choose_layers(explainable(calls, raw), None, name)
-        assert call.path == layer
-        return tuple(one_map(m, call.output, raw, selection) for m in methods)
-
-    maps = freeze(explain, [image_spec((size, size, 3), "uint8")])(tf.constant(reference(name)[0]))
-    return {m.name: t.numpy() for m, t in zip(methods, maps, strict=True)}
+    engine = TensorFlow(network, None)
+    assert engine.facts.layers == (layer,)
+    seen = engine.run(reference(name)[0], selection_of([2], CLASSES))
+    methods = [m for m in METHODS.values() if not m.scored and (name, m.name) != ("vgg16", "cam")]
+    return {m.name: m.function(seen.activations[0], *([seen.gradients[0]] if m.needs else [])) for m in methods}
 
 
 def _tf_scaled(frames: np.ndarray) -> np.ndarray:
@@ -217,15 +209,11 @@ def test_gap_and_dense_cam_gradcam_hirescam_and_xgradcam_agree_in_float64():
 
 def exact(model: Any, method: str, x: np.ndarray, target: int, layer: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Returns the maps and logits of a float64 model."""
-    import tensorflow as tf
-
-    graph = build(
-        model, find_method(method), name="m", scale=lambda v: v, shape=x.shape[1:], dtype="float64", layer=layer,
-    )  # fmt: skip
-    selection = np.eye(graph.classes, dtype="float32")[target]
-    maps, logits, _ = (t.numpy() for t in graph.function(tf.constant(x), tf.constant(selection)))
+    engine = TensorFlow(Network(model, "m", lambda v: v, x.shape[1:]), layer, "float64")
+    seen = engine.run(x, selection_of([target], engine.facts.classes))
+    maps = METHODS[method].function(seen.activations[0], seen.gradients[0])
     assert maps.dtype == np.float64
-    return maps, logits
+    return maps, seen.logits
 
 
 @pytest.mark.parametrize("pooled", [False, True], ids=["flatten", "pooling and flatten"])
@@ -332,11 +320,8 @@ def test_several_layers_are_the_mean_of_their_scaled_maps(name):
 
 
 def test_a_layer_without_evidence_adds_nothing_to_a_merged_map():
-    import tensorflow as tf
-
-    alive = tf.constant(np.random.default_rng(0).normal(size=(1, 4, 4)), "float32")
-    merged = merge([alive, tf.zeros((1, 2, 2))]).numpy()
-    close(merged, alive.numpy() / 4)
+    alive = np.random.default_rng(0).normal(size=(1, 4, 4)).astype("float32")
+    close(merge([alive, np.zeros((1, 2, 2), "float32")]), alive / 4)
 
 
 def test_the_flattened_network_equals_the_nested_one_under_every_method():

@@ -1,20 +1,19 @@
-"""`Explainer`: frames in, explanations out. It owns the graphs, the batches and the targets."""
+"""`Explainer`: frames in, explanations out. It owns the batches, the targets and what a method makes of a pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Sequence
+from copy import copy
 
 import numpy as np
 
-from vidcam._tensorflow import input_shape
-from vidcam.cam.engines import Engine, Precision, check_engine
-from vidcam.cam.engines.runner import Runner
-from vidcam.cam.graph import build, build_forward
+from vidcam.cam.merge import merge
 from vidcam.cam.methods import Method, find_method
-from vidcam.cam.targets import Target, resolve_target
-from vidcam.cam.trace import Layers
+from vidcam.cam.run import EngineName, Pass
+from vidcam.cam.run.graph import Facts
+from vidcam.cam.run.scores import masked_scores
+from vidcam.cam.runner import Runner
+from vidcam.cam.targets import Layers, Target, class_weights, resolve_target, selection_of
 from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier, Explanation, Placement
 
@@ -34,10 +33,8 @@ class Explainer:
             all.
         weights: values to compute with instead of the model's own, one array for each of `model.weights`; the model
             stays as it is.
-        engine: `tensorflow`, `openvino` (the extra `vidcam[openvino]`), or `auto`: OpenVINO where it is installed,
-            TensorFlow sees no GPU, and every operation of the graph has a counterpart.
-        precision: `float32`, or `bf16` on OpenVINO, on processors that have it: up to twice as fast; maps differ by
-            some percent of their maximum, and frames whose top class is not certain are computed again in float32.
+        engine: `tensorflow`, `openvino`, or `auto`: OpenVINO where it is installed, TensorFlow sees no GPU, and every
+            operation of the network has a counterpart.
 
     Raises:
         UsageError: the method is unknown or not defined for this network, the layer is none of it, an option does not
@@ -54,68 +51,54 @@ class Explainer:
         against: bool = False,
         top_channels: int | None = None,
         weights: Sequence[Array] | None = None,
-        engine: Engine = "auto",
-        precision: Precision = "float32",
+        engine: EngineName = "auto",
     ) -> None:
         if not hasattr(classifier, "prepare"):
             raise UsageError("Explainer takes a Classifier; make one of a Keras model with vidcam.load_model(model)")
         if batch_size < 1:
             raise UsageError(f"batch size {batch_size} is out of range; it is at least 1")
         self.classifier = classifier
+        self.batch_size = batch_size
+        self._choose(method, against, top_channels)
+        self._runner = Runner(classifier, layer, weights=weights, engine=engine, batch_size=batch_size)
+        check_head(self.method, self._runner.facts)
+
+    def by(self, method: str, *, against: bool | None = None, top_channels: int | None = None) -> Explainer:
+        """Returns an explainer by another method that shares this one's network; nothing is built again.
+
+        Args:
+            method: its name.
+            against: see `Explainer`; None for this one's choice.
+            top_channels: see `Explainer`.
+
+        Raises:
+            UsageError: the method is unknown or not defined for this network, or an option does not go with it.
+        """
+        other = copy(self)
+        other._choose(method, self.against if against is None else against, top_channels)
+        check_head(other.method, other._runner.facts)
+        return other
+
+    def _choose(self, method: str, against: bool, top_channels: int | None) -> None:
         self.method = find_method(method)
         check_method_options(self.method, against, top_channels)
-        self.batch_size = batch_size
         self.against = against
         self.top_channels = top_channels
-        self._asked = check_engine(engine, precision)
-        self._classifier_graph: dict[str, Any] = {
-            "name": classifier.name, "scale": classifier.scale, "shape": self._shape(), "weights": weights,
-        }  # fmt: skip
-        self._forward: Runner | None = None
-        trace = partial(
-            build,
-            classifier.model,
-            self.method,
-            layer=layer or classifier.layer,
-            against=against,
-            top_channels=top_channels,
-            **self._classifier_graph,
-        )
 
-        def function(frozen: bool) -> Any:
-            graph = trace(frozen=frozen)
-            self.layer, self._classes = graph.layer, graph.classes
-            return graph.function
-
-        self._maps = self._runner(function, lambda: (self._classes,))
-
-    def _runner(self, trace: Callable[[bool], Any], rest: Callable[[], tuple[int, ...]]) -> Runner:
-        c = self.classifier
-        return Runner(
-            trace,
-            keep=self._classifier_graph["weights"] is None,
-            what=f"{self.method.title} of {c.name}",
-            engine=self._asked[0],
-            precision=self._asked[1],
-            batch_size=self.batch_size,
-            shape=self._classifier_graph["shape"],
-            rest=rest,
-        )
+    @property
+    def layer(self) -> str:
+        """The path of the layer that is explained; of several, by comma."""
+        return ",".join(self._runner.facts.layers)
 
     @property
     def engine(self) -> str:
-        """`tensorflow` or `openvino`: what computes the maps; certain once pictures of a size are made `ready` for."""
-        return self._maps.engine
-
-    @property
-    def precision(self) -> str:
-        """`float32` or `bf16`."""
-        return self._maps.precision
+        """`tensorflow` or `openvino`: what computes; certain once pictures of a size are made `ready` for."""
+        return self._runner.name
 
     @property
     def note(self) -> str:
-        """Why TensorFlow computes the maps although OpenVINO is there; empty where there is nothing to tell."""
-        return self._maps.note
+        """Why TensorFlow computes although OpenVINO is there; empty where there is nothing to tell."""
+        return self._runner.note
 
     def ready(self, width: int, height: int) -> None:
         """Builds what frames of a size need, ahead of the first.
@@ -128,15 +111,7 @@ class Explainer:
             UsageError: the engine that was asked for does not know an operation.
         """
         fitted, _ = self.classifier.prepare(np.zeros((height, width, 3), np.uint8))
-        self._maps.prepare(*fitted.shape[:2])
-
-    def _shape(self) -> tuple[int | None, int | None, int]:
-        """Returns the images' (height, width, channels); None where they vary, or where the model has to refuse."""
-        c = self.classifier
-        own = input_shape(c.model)
-        fixed = (c.input_size[1], c.input_size[0])
-        at_own_size = c.fit != "keep" and (own is None or own[1:3] in (fixed, (None, None)))
-        return (*fixed, c.channels) if at_own_size else (None, None, c.channels)
+        self._runner.prepare(*fitted.shape[:2])
 
     def predict(self, inputs: Sequence[Array]) -> tuple[Array, Array]:
         """Classifies pictures that `Classifier.prepare` has fitted already, without maps.
@@ -147,13 +122,7 @@ class Explainer:
         Returns:
             logits and probabilities, float32 (B, classes).
         """
-        if self._forward is None:
-            trace = partial(build_forward, self.classifier.model, **self._classifier_graph)
-            self._forward = self._runner(lambda frozen: trace(frozen=frozen), tuple)
-        parts = [
-            self._forward(np.stack(inputs[start : start + self.batch_size]))
-            for start in range(0, len(inputs), self.batch_size)
-        ]
+        parts = [self._runner.classify(images) for images in self._batches(inputs)]
         logits, probabilities = (np.concatenate(p).astype(np.float32) for p in zip(*parts, strict=True))
         return logits, probabilities
 
@@ -191,17 +160,63 @@ class Explainer:
         Returns:
             The explanation, as many maps as inputs.
         """
+        return explain_together([(self, target)], inputs, placement)[0]
+
+    def _batches(self, inputs: Sequence[Array]) -> Iterable[Array]:
+        for start in range(0, len(inputs), self.batch_size):
+            yield np.stack(inputs[start : start + self.batch_size])
+
+    def _selection(self, target: Target) -> Array:
         chosen = resolve_target(target, self.classifier.labels)
-        selection = np.zeros(self._classes, np.float32)
-        selection[list(chosen or ())] = 1.0
-        parts = [
-            self._maps(np.stack(inputs[start : start + self.batch_size]), selection)
-            for start in range(0, len(inputs), self.batch_size)
-        ]
-        maps, logits, probabilities = (np.concatenate(p).astype(np.float32) for p in zip(*parts, strict=True))
-        top = ((int(i),) for i in logits.argmax(axis=1))
-        targets: tuple[tuple[int, ...], ...] = tuple(top) if chosen is None else (chosen,) * len(inputs)
-        return Explanation(maps, logits, probabilities, targets, placement)
+        return selection_of(chosen, self._runner.facts.classes, against=self.against)
+
+    def _maps(self, images: Array, seen: Pass, selection: Array) -> Array:
+        """Makes the method's maps (B, h, w) of a pass."""
+        if self.method.scored:
+            weights = class_weights(selection, seen.logits)
+            needed = [masked_scores(self._runner, images, a, weights, self.top_channels) for a in seen.activations]
+        else:
+            needed = list(seen.gradients)
+        given = [(a, n) if self.method.targeted else (a,) for a, n in zip(seen.activations, needed, strict=True)]
+        return merge([self.method.function(*arrays) for arrays in given])
+
+
+def explain_together(
+    asked: Sequence[tuple[Explainer, Target]], inputs: Sequence[Array], placement: Placement
+) -> tuple[Explanation, ...]:
+    """Explains one batch in several ways; what shares a network and a target shares its passes.
+
+    Args:
+        asked: explainers of one batch size, and what each explains.
+        inputs: uint8 (h, w, channels) each, at least one.
+        placement: how they were fitted.
+
+    Returns:
+        An explanation for each, as many maps as inputs.
+    """
+    selections = [explainer._selection(target) for explainer, target in asked]
+    parts: list[list[tuple[Array, Array, Array]]] = [[] for _ in asked]
+    for images in asked[0][0]._batches(inputs):
+        passes: dict[tuple[int, bytes], Pass] = {}
+        for part, (explainer, _), selection in zip(parts, asked, selections, strict=True):
+            key = (id(explainer._runner), selection.tobytes())
+            if key not in passes:
+                passes[key] = explainer._runner.run(images, selection)
+            seen = passes[key]
+            part.append((explainer._maps(images, seen, selection), seen.logits, seen.probabilities))
+    return tuple(
+        _explanation(part, resolve_target(target, explainer.classifier.labels), placement)
+        for part, (explainer, target) in zip(parts, asked, strict=True)
+    )
+
+
+def _explanation(
+    parts: Sequence[tuple[Array, Array, Array]], chosen: tuple[int, ...] | None, placement: Placement
+) -> Explanation:
+    maps, logits, probabilities = (np.concatenate(p).astype(np.float32) for p in zip(*parts, strict=True))
+    top = ((int(i),) for i in logits.argmax(axis=1))
+    targets: tuple[tuple[int, ...], ...] = tuple(top) if chosen is None else (chosen,) * len(maps)
+    return Explanation(maps, logits, probabilities, targets, placement)
 
 
 def _checked(frame: Array) -> Array:
@@ -219,7 +234,20 @@ def check_method_options(method: Method, against: bool, top_channels: int | None
     """
     if against and not method.targeted:
         raise UsageError(f"method {method.name} explains no class, so nothing speaks against one; leave --against out")
-    if top_channels is not None and "scores" not in method.needs:
+    if top_channels is not None and not method.scored:
         raise UsageError(f"--top-channels goes with scorecam; method {method.name} takes all channels at once")
     if top_channels is not None and top_channels < 1:
         raise UsageError(f"--top-channels {top_channels} is out of range; it is at least 1")
+
+
+def check_head(method: Method, facts: Facts) -> None:
+    """Checks that a method is defined for a network.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if method.needs == "pooled head" and not facts.pooled_head:
+        raise UsageError(
+            f"method {method.name} needs a head of global average pooling and one dense layer right behind the target "
+            "layer; this model has another, use --method gradcam (method='gradcam')"
+        )

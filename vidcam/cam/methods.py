@@ -1,20 +1,29 @@
-"""The class activation methods: pure functions from activations and gradients to raw, signed maps.
+"""The class activation methods: NumPy functions from activations and gradient to raw, signed maps.
 
 With A the target layer's activations, s the logit of the target and g = ds/dA; see each function for its formula and
-paper. Where A and g come from is `graph`'s business, what becomes of the maps is `vidcam.render`'s. A new method is
-one decorated function here: the command line, the documentation and the tests read the registry.
+paper. Where A and g come from is `build`'s and `run`'s business, what becomes of the maps is `vidcam.render`'s. A new
+method is one decorated function here: the command line, the documentation and the tests read the registry.
+
+A gradient that is the same at every position, as behind a global average pooling, comes as (B, 1, 1, K).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from vidcam._tensorflow import tf
+from vidcam._lazy import module
 from vidcam.errors import UsageError
 
-Need = Literal["gradients", "weights", "scores"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vidcam.types import Array
+else:
+    np = module("numpy")  # the command line's help lists the methods, and is quick
+
+Need = Literal["gradient", "pooled head", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +34,36 @@ class Method:
         name: what `--method` takes.
         title: the name as papers write it.
         paper: authors and year.
-        needs: what the function takes after the activations: `gradients` of the target's logit (B, h, w, K); the
-            `weights` (B, K) that a pooling + dense head gives each channel for the target; or `scores` (B, K), the
-            target's logit on the picture masked by each channel, a forward pass a channel.
-        function: activations (B, h, w, K) and what it needs -> raw map (B, h, w); tensors of one float type.
+        needs: what there has to be: the `gradient` of the target's logit (B, h, w, K) or (B, 1, 1, K); a `pooled head`,
+            which is a global average pooling and one dense layer; or `scores` (B, K), the target's logit on the picture
+            masked by each channel, a forward pass a channel. None of them: the activations alone.
+        function: activations (B, h, w, K), and the gradient or the scores -> raw map (B, h, w).
     """
 
     name: str
     title: str
     paper: str
-    needs: tuple[Need, ...]
-    function: Callable[..., Any]
+    needs: Need | None
+    function: Callable[..., Array]
 
     @property
     def targeted(self) -> bool:
-        """Whether the map depends on the target; without gradients, weights or scores it cannot."""
-        return bool(self.needs)
+        """Whether the map depends on the target."""
+        return self.needs is not None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the method takes forward passes of its own."""
+        return self.needs == "scores"
 
 
 METHODS: dict[str, Method] = {}
 
 
-def _register(name: str, title: str, paper: str, *needs: Need) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+def _register(
+    name: str, title: str, paper: str, needs: Need | None
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    def add(function: Callable[..., Array]) -> Callable[..., Array]:
         METHODS[name] = Method(name, title, paper, needs, function)
         return function
 
@@ -65,36 +81,38 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-@_register("cam", "CAM", "Zhou et al. 2016", "weights")
-def cam(activations: Any, weights: Any) -> Any:
+@_register("cam", "CAM", "Zhou et al. 2016", "pooled head")
+def cam(activations: Array, gradient: Array) -> Array:
     """Class activation mapping: sum_k W[k, c] A_k, for a global-average-pooling + dense head.
+
+    There each position's gradient is W[k, c] / (h w), as the pooling divides by h w.
 
     Args:
         activations: (B, h, w, K).
-        weights: (B, K), the dense layer's weights for the target.
+        gradient: (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
     """
-    return tf.einsum("bhwk,bk->bhw", activations, weights)
+    return _weighted(activations, gradient[:, 0, 0] * (activations.shape[1] * activations.shape[2]))
 
 
-@_register("gradcam", "Grad-CAM", "Selvaraju et al. 2017", "gradients")
-def gradcam(activations: Any, gradients: Any) -> Any:
+@_register("gradcam", "Grad-CAM", "Selvaraju et al. 2017", "gradient")
+def gradcam(activations: Array, gradient: Array) -> Array:
     """Grad-CAM: sum_k mean_ij(g_k) A_k; the outer ReLU belongs to rendering.
 
     Args:
         activations: (B, h, w, K).
-        gradients: (B, h, w, K).
+        gradient: (B, h, w, K) or (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Selvaraju et al., Grad-CAM, ICCV 2017, eq. 1 and 2.
     """
-    return tf.einsum("bhwk,bk->bhw", activations, tf.reduce_mean(gradients, axis=(1, 2)))
+    return _weighted(activations, gradient[:, 0, 0] if _even(gradient) else gradient.mean((1, 2)))
 
 
-@_register("gradcam++", "Grad-CAM++", "Chattopadhay et al. 2018", "gradients")
-def gradcam_plus_plus(activations: Any, gradients: Any) -> Any:
+@_register("gradcam++", "Grad-CAM++", "Chattopadhay et al. 2018", "gradient")
+def gradcam_plus_plus(activations: Array, gradient: Array) -> Array:
     """Grad-CAM++: weights sum_ij alpha ReLU(g) with alpha = g^2 / (2 g^2 + g^3 sum_ab A_ab).
 
     alpha is 0 where g <= 0 or the denominator <= 0 (a negative sum, as swish makes). The paper's factor exp(s) is left
@@ -102,66 +120,78 @@ def gradcam_plus_plus(activations: Any, gradients: Any) -> Any:
 
     Args:
         activations: (B, h, w, K).
-        gradients: (B, h, w, K).
+        gradient: (B, h, w, K) or (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Chattopadhay et al., Grad-CAM++, WACV 2018, eq. 19.
     """
-    # alpha g = g / (2 + g sum A) where g > 0: without g^2 and g^3, which vanish in float32 at g = 1e-23.
-    denominator = 2.0 + gradients * tf.reduce_sum(activations, axis=(1, 2), keepdims=True)
-    nothing = (gradients <= 0.0) | (denominator <= 0.0)
-    shares = tf.where(nothing, tf.zeros_like(gradients), gradients) / tf.where(
-        nothing, tf.ones_like(denominator), denominator
-    )
-    return tf.einsum("bhwk,bk->bhw", activations, tf.reduce_sum(shares, axis=(1, 2)))
+    positions = activations.shape[1] * activations.shape[2]
+    weights = np.empty((len(activations), activations.shape[3]), activations.dtype)
+    # Picture by picture: what is in between stays in the processor's cache.
+    for weight, one, g in zip(weights, activations, gradient, strict=True):
+        # alpha g = g / (2 + g sum A) where g > 0: without g^2 and g^3, which vanish in float32 at g = 1e-23.
+        denominator = g * one.sum((0, 1))
+        denominator += 2.0
+        something = (g > 0.0) & ~(denominator <= 0.0)  # NaN is something
+        shares = np.divide(g, denominator, out=np.zeros_like(g), where=something)
+        shares.sum((0, 1), out=weight)
+    return _weighted(activations, weights * positions if _even(gradient) else weights)
 
 
-@_register("hirescam", "HiResCAM", "Draelos & Carin 2020", "gradients")
-def hirescam(activations: Any, gradients: Any) -> Any:
+@_register("hirescam", "HiResCAM", "Draelos & Carin 2020", "gradient")
+def hirescam(activations: Array, gradient: Array) -> Array:
     """HiResCAM: sum_k g_k A_k, elementwise.
 
     Args:
         activations: (B, h, w, K).
-        gradients: (B, h, w, K).
+        gradient: (B, h, w, K) or (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Draelos and Carin, Use HiResCAM instead of Grad-CAM, arXiv:2011.08891, 2020.
     """
-    return tf.einsum("bhwk,bhwk->bhw", activations, gradients)
+    if _even(gradient):
+        return _weighted(activations, gradient[:, 0, 0])
+    maps: Array = np.einsum("bhwk,bhwk->bhw", activations, gradient)
+    return maps
 
 
-@_register("xgradcam", "XGrad-CAM", "Fu et al. 2020", "gradients")
-def xgradcam(activations: Any, gradients: Any) -> Any:
+@_register("xgradcam", "XGrad-CAM", "Fu et al. 2020", "gradient")
+def xgradcam(activations: Array, gradient: Array) -> Array:
     """XGrad-CAM: weights sum_ij g A / sum_ij A, 0 where that sum is 0.
 
     Args:
         activations: (B, h, w, K).
-        gradients: (B, h, w, K).
+        gradient: (B, h, w, K) or (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Fu et al., Axiom-based Grad-CAM, BMVC 2020, eq. 8.
     """
-    total = tf.reduce_sum(activations, axis=(1, 2))
-    weights = tf.math.divide_no_nan(tf.einsum("bhwk,bhwk->bk", activations, gradients), total)
-    return tf.einsum("bhwk,bk->bhw", activations, weights)
+    total = activations.sum((1, 2))
+    seen = total * gradient[:, 0, 0] if _even(gradient) else np.einsum("bhwk,bhwk->bk", activations, gradient)
+    return _weighted(activations, np.divide(seen, total, out=np.zeros_like(total), where=total != 0.0))
 
 
-@_register("layercam", "LayerCAM", "Jiang et al. 2021", "gradients")
-def layercam(activations: Any, gradients: Any) -> Any:
+@_register("layercam", "LayerCAM", "Jiang et al. 2021", "gradient")
+def layercam(activations: Array, gradient: Array) -> Array:
     """LayerCAM: sum_k ReLU(g_k) A_k, elementwise.
 
     Args:
         activations: (B, h, w, K).
-        gradients: (B, h, w, K).
+        gradient: (B, h, w, K) or (B, 1, 1, K).
 
     Returns:
         Raw maps (B, h, w). Jiang et al., LayerCAM, IEEE TIP 2021, eq. 6.
     """
-    return tf.einsum("bhwk,bhwk->bhw", activations, tf.nn.relu(gradients))
+    if _even(gradient):
+        return _weighted(activations, np.maximum(gradient[:, 0, 0], 0.0))
+    maps = np.empty(activations.shape[:3], activations.dtype)
+    for map_, one, g in zip(maps, activations, gradient, strict=True):
+        np.einsum("hwk,hwk->hw", one, np.maximum(g, 0.0), out=map_)
+    return maps
 
 
-@_register("eigencam", "Eigen-CAM", "Muhammad & Yeasin 2020")
-def eigencam(activations: Any) -> Any:
+@_register("eigencam", "Eigen-CAM", "Muhammad & Yeasin 2020", None)
+def eigencam(activations: Array) -> Array:
     """Eigen-CAM: A v1 with v1 the first right singular vector of the uncentred (h w, K) matrix; no target enters.
 
     The vector's sign is free; it is chosen so that the map's sum is positive.
@@ -172,31 +202,26 @@ def eigencam(activations: Any) -> Any:
     Returns:
         Raw maps (B, h, w). Muhammad and Yeasin, Eigen-CAM, IJCNN 2020.
     """
-    shape = tf.shape(activations)
-    matrix = tf.reshape(activations, [shape[0], shape[1] * shape[2], shape[3]])
-    # The decomposition raises at NaN instead of handing it on.
-    finite = tf.reduce_all(tf.math.is_finite(matrix), axis=(1, 2), keepdims=True)
-    matrix = tf.where(finite, matrix, 0.0)
-    # The smaller of the two Gram matrices has the same first vector: 49 positions against 1280 channels, or 112 x 112
-    # against 32. On the left, A v1 = sigma u1.
-
-    def by_positions() -> Any:
-        values, vectors = tf.linalg.eigh(tf.matmul(matrix, matrix, transpose_b=True))
-        return vectors[..., -1] * tf.sqrt(tf.nn.relu(values[..., -1:]))
-
-    def by_channels() -> Any:
-        _, vectors = tf.linalg.eigh(tf.matmul(matrix, matrix, transpose_a=True))
-        return tf.einsum("bpk,bk->bp", matrix, vectors[..., -1])
-
-    projected = tf.cond(shape[1] * shape[2] <= shape[3], by_positions, by_channels)
-    total = tf.reduce_sum(projected, axis=1, keepdims=True)
-    projected = tf.where(total < 0.0, -projected, projected)
-    nan = tf.constant(float("nan"), projected.dtype)
-    return tf.reshape(tf.where(finite[..., 0], projected, nan), shape[:3])
+    count, height, width, channels = activations.shape
+    maps = np.empty((count, height * width), activations.dtype)
+    for map_, one in zip(maps, activations.reshape(count, -1, channels), strict=True):
+        if not np.isfinite(one).all():  # the decomposition raises at NaN instead of handing it on
+            map_[:] = np.nan
+            continue
+        # The smaller of the two Gram matrices has the same first vector: 49 positions against 1280 channels, or
+        # 112 x 112 against 32. On the left, A v1 = sigma u1.
+        if len(one) <= channels:
+            vector, value = _first_vector(one @ one.T)
+            map_[:] = vector * np.sqrt(max(value, 0.0))
+        else:
+            map_[:] = one @ _first_vector(one.T @ one)[0]
+        if map_.sum() < 0.0:
+            np.negative(map_, out=map_)
+    return maps.reshape(activations.shape[:3])
 
 
 @_register("scorecam", "Score-CAM", "Wang et al. 2020", "scores")
-def scorecam(activations: Any, scores: Any) -> Any:
+def scorecam(activations: Array, scores: Array) -> Array:
     """Score-CAM: sum_k softmax_k(score) A_k, without any gradient.
 
     Args:
@@ -208,8 +233,43 @@ def scorecam(activations: Any, scores: Any) -> Any:
     Returns:
         Raw maps (B, h, w). Wang et al., Score-CAM, CVPR Workshops 2020, Algorithm 1.
     """
-    left_out = tf.math.is_inf(scores) & (scores < 0.0)
-    none_left = tf.reduce_all(left_out, axis=1, keepdims=True)
-    zeros = tf.zeros_like(scores)
-    weights = tf.nn.softmax(tf.where(none_left, zeros, scores), axis=1)
-    return tf.einsum("bhwk,bk->bhw", activations, tf.where(left_out, zeros, weights))
+    left_out = np.isneginf(scores)
+    peak = np.where(left_out.all(1, keepdims=True), 0.0, scores.max(1, keepdims=True))
+    weights = np.exp(scores - peak.astype(scores.dtype))
+    total = weights.sum(1, keepdims=True)
+    return _weighted(activations, np.divide(weights, total, out=np.zeros_like(weights), where=total != 0.0))
+
+
+def _even(gradient: Array) -> bool:
+    """Tells whether a gradient is the same at every position."""
+    return gradient.shape[1:3] == (1, 1)
+
+
+def _weighted(activations: Array, weights: Array) -> Array:
+    """Returns sum_k w_k A_k, (B, h, w), of activations (B, h, w, K) and weights (B, K)."""
+    count, height, width, channels = activations.shape
+    flat = activations.reshape(count, height * width, channels)
+    maps: Array = (flat @ weights[:, :, np.newaxis]).reshape(count, height, width)
+    return maps
+
+
+def _first_vector(gram: Array) -> tuple[Array, float]:
+    """Returns the eigenvector of a symmetric matrix's largest eigenvalue, and that value.
+
+    Power iteration, which mostly needs a tenth of a decomposition's time; the decomposition where it does not settle.
+    """
+    vector = gram.sum(0)
+    small = 16 * float(np.finfo(gram.dtype).eps)
+    for _ in range(64):
+        length = float(np.sqrt(vector @ vector))
+        if not length > 0.0 or not np.isfinite(length):
+            break
+        vector = vector / length
+        image = gram @ vector
+        value = float(vector @ image)
+        rest = image - value * vector
+        if float(rest @ rest) <= (small * value) ** 2:
+            return vector, value
+        vector = image
+    values, vectors = np.linalg.eigh(gram)
+    return vectors[:, -1], float(values[-1])

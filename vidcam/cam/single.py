@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from vidcam._tensorflow import input_shape, tf
-from vidcam.cam.graph import build
+from vidcam.cam.build.network import Network
+from vidcam.cam.explainer import check_head
 from vidcam.cam.methods import find_method
+from vidcam.cam.run.tensorflow import TensorFlow
+from vidcam.cam.targets import selection_of
 from vidcam.errors import UsageError
 from vidcam.types import Array
 
@@ -35,16 +38,10 @@ class GradCAM:
         if shape is not None and len(shape) != 4:
             raise UsageError(f"{model.name}: its input of shape {shape} is not a picture")
         height, width, channels = shape[1:] if shape is not None else (None, None, None)
-        self._graph = build(
-            model,
-            find_method(self._method),
-            name=model.name,
-            scale=lambda x: x,
-            shape=(height, width, channels or 3),
-            dtype="float32",
-            layer=target_layer,
-        )
-        self.target_layer = self._graph.layer
+        network = Network(model, model.name, lambda x: x, (height, width, channels or 3))
+        self._engine = TensorFlow(network, target_layer, "float32")
+        self.target_layer = ",".join(self._engine.facts.layers)
+        check_head(find_method(self._method), self._engine.facts)
 
     def compute_heatmap(self, image: Array, class_idx: int | None = None) -> Array:
         """Computes where the model sees a class.
@@ -64,17 +61,15 @@ class GradCAM:
         batch = image[np.newaxis] if image.ndim == 3 else image
         if batch.ndim != 4 or len(batch) != 1:
             raise UsageError(f"the image is (H, W, C) or a batch of one; this array is {image.shape}")
-        graph = self._graph
-        selection = np.zeros(graph.classes, np.float32)
-        if class_idx is not None:
-            if not 0 <= class_idx < graph.classes:
-                raise UsageError(f"class {class_idx} is out of range; the model's classes are 0 to {graph.classes - 1}")
-            selection[class_idx] = 1.0
+        classes = self._engine.facts.classes
+        if class_idx is not None and not 0 <= class_idx < classes:
+            raise UsageError(f"class {class_idx} is out of range; the model's classes are 0 to {classes - 1}")
         try:
-            maps, _, _ = graph.function(tf.constant(batch), tf.constant(selection))
+            seen = self._engine.run(batch, selection_of(None if class_idx is None else [class_idx], classes))
         except (tf.errors.InvalidArgumentError, ValueError) as error:
             raise UsageError(f"the image of shape {image.shape} does not fit {self.model.name}") from error
-        heat: Array = np.maximum(np.nan_to_num(maps.numpy()[0].astype(np.float32)), 0)
+        raw = find_method(self._method).function(seen.activations[0], seen.gradients[0])[0]
+        heat: Array = np.maximum(np.nan_to_num(raw.astype(np.float32)), 0)
         peak = heat.max()
         return heat / peak if peak > 0 else heat
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vidcam.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidcam.types import Array
 
 TOP = "top"
 CLIP_TOP = "clip-top"
 """The class that a whole clip shows most; whoever knows the clip puts the class in its place."""
 Target = str | int | Sequence[str | int] | None
+Layers = str | Sequence[str] | None
+"""A path or name of a layer, several by comma or as a sequence, None to find it."""
 
 
 def resolve_target(target: Target, labels: Sequence[str]) -> tuple[int, ...] | None:
@@ -43,6 +49,45 @@ def resolve_target(target: Target, labels: Sequence[str]) -> tuple[int, ...] | N
     if not indices:
         raise UsageError("the target is empty; give `top`, a class index or a label")
     return indices
+
+
+def selection_of(chosen: Sequence[int] | None, classes: int, *, against: bool = False) -> Array:
+    """Says as a graph takes it which logits are explained.
+
+    Args:
+        chosen: what `resolve_target` returns.
+        classes: how many there are.
+        against: explain the negated logits.
+
+    Returns:
+        float32 (classes + 2,): a weight for each class, one for each picture's best class, and one for its runner-up.
+    """
+    import numpy as np
+
+    selection = np.zeros(classes + 2, np.float32)
+    selection[list([classes] if chosen is None else chosen)] = -1.0 if against else 1.0
+    return selection
+
+
+def class_weights(selection: Array, logits: Array) -> Array:
+    """Says how much each picture's logits weigh in what is explained, as a graph finds it.
+
+    Args:
+        selection: (classes + 2,), see `selection_of`.
+        logits: (B, classes).
+
+    Returns:
+        (B, classes).
+    """
+    import numpy as np
+
+    each = np.arange(len(logits))
+    weights = np.tile(selection[:-2], (len(logits), 1))
+    weights[each, logits.argmax(1)] += selection[-2]
+    free = weights == 0
+    runner_up = np.where(free, logits, -np.inf).argmax(1)
+    weights[each, runner_up] += selection[-1] * free[each, runner_up]
+    return weights
 
 
 def alternatives(target: Target, labels: Sequence[str]) -> list[Target]:

@@ -50,7 +50,7 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
     from vidcam.report import require_libraries
 
     require_libraries()
-    of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine", "precision")}
+    of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine")}
     if maps is not None:
         with Steps(quiet) as steps:
             return evaluate_maps(data_dir, output, steps, model_arguments(options), maps=maps, **of_maps)

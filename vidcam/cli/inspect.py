@@ -12,7 +12,7 @@ from vidcam.cli import printable
 from vidcam.cli.options import common_options, loading_options, model_arguments
 
 if TYPE_CHECKING:
-    from vidcam.cam.anatomy import Anatomy
+    from vidcam.cam.build.anatomy import Anatomy
     from vidcam.models import Classifier
 
 PREPROCESSING = {
@@ -43,7 +43,7 @@ def inspect(quiet: bool, **options: Any) -> None:
     vidcam inspect cats_dogs
     vidcam inspect my_model.keras --preprocess unit
     """
-    from vidcam.cam.anatomy import dissect
+    from vidcam.cam.build.anatomy import dissect
     from vidcam.models import load_model
 
     classifier = load_model(**model_arguments(options))

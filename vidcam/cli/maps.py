@@ -33,7 +33,7 @@ def evaluate_maps(
         model: `load_model`'s arguments.
         maps: the methods, by comma.
         limit: so many pictures at most.
-        **options: `target`, `seed`, `top_channels`, `engine` and `precision`.
+        **options: `target`, `seed`, `top_channels` and `engine`.
 
     Returns:
         The exit code: Ctrl-C ends it after a picture, and what was measured is written.

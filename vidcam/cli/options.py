@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from vidcam.cam import METHODS
-from vidcam.cam.engines import ENGINES, PRECISIONS
+from vidcam.cam.run import ENGINES
 from vidcam.errors import UsageError
 from vidcam.media import PRESETS
 from vidcam.media.times import parse_time
@@ -148,7 +148,7 @@ def target_options(function: F) -> F:
 
 
 def engine_options(function: F) -> F:
-    """Adds the options that say what computes the maps, and how exactly."""
+    """Adds the options that say what computes the maps."""
     return _together(
         click.option(
             "--engine",
@@ -156,13 +156,6 @@ def engine_options(function: F) -> F:
             default="auto",
             show_default=True,
             help="What computes; auto takes OpenVINO where it is installed and can.",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(PRECISIONS),
-            default="float32",
-            show_default=True,
-            help="bf16, on OpenVINO, is faster and less exact.",
         ),
     )(function)
 
@@ -235,7 +228,7 @@ MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fi
 
 MODEL_CHOICES = (
     *(*MODEL_ARGUMENTS, "unsafe_model", "layer", "target", "method", "against", "top_channels"),
-    *("engine", "precision"),
+    "engine",
 )
 """Options that a track of maps has answered already."""
 

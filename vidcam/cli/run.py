@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcam.cam.engines import ENGINE_NAMES
+from vidcam.cam.run import ENGINE_NAMES
 from vidcam.cli import count, printable, say
 from vidcam.cli.options import (
     MODEL_CHOICES,
@@ -149,15 +149,10 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
     methods = ", ".join(explainer.method.title for explainer in explainers)
     more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
-    engines = ", ".join(dict.fromkeys(_engine(explainer) for explainer in explainers))
+    engines = ", ".join(dict.fromkeys(ENGINE_NAMES[explainer.engine] for explainer in explainers))
     scaling = f"scaling {c.preprocess}" + (f" ({c.preprocess_from})" if c.preprocess_from else "")
     text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, {scaling}, fit {c.fit}, {engines}{more}"
     click.echo(printable(text), err=True)
-
-
-def _engine(explainer: Explainer) -> str:
-    name = ENGINE_NAMES[explainer.engine]
-    return name if explainer.precision == "float32" else f"{name} in {explainer.precision}"
 
 
 def _summary(result: Result, notes: Sequence[str]) -> None:

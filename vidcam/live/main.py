@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 
 from vidcam.cam import Explainer, find_method
-from vidcam.cam.engines import Engine, Precision, check_engine
 from vidcam.cam.explainer import check_method_options
+from vidcam.cam.run import EngineName, check_engine
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.address import parse_address
@@ -77,8 +77,7 @@ def live(
     target: Target = "top",
     against: bool = False,
     top_channels: int | None = None,
-    engine: Engine = "auto",
-    precision: Precision = "float32",
+    engine: EngineName = "auto",
     look: Look | None = None,
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
@@ -102,7 +101,6 @@ def live(
         against: show what speaks against the target.
         top_channels: for Score-CAM; 32 by default.
         engine: what computes, see `Explainer`.
-        precision: see `Explainer`.
         look: how pictures are drawn.
         camera_size: (width, height) in pixels to ask a camera for.
         camera_fps: frames a second to ask a camera for.
@@ -131,7 +129,7 @@ def live(
         raise UsageError(f"--method {method}: live shows one at a time; key m goes to the next")
     if target == CLIP_TOP:
         raise UsageError("--target clip-top is known at the end of a clip only; live has only what was seen so far")
-    check_engine(engine, precision)
+    check_engine(engine)
     check_method_options(find_method(method), against, None)  # --top-channels waits for key m
     if record is not None:
         check_recording(record, overwrite)
@@ -140,7 +138,7 @@ def live(
     problem = display_problem()
     if problem and address is None:
         raise VidcamError(f"{problem}, so no window can be opened; --serve PORT shows the view in a browser instead")
-    make = _maker(model, layer, against, top_channels, engine=engine, precision=precision)
+    make = _maker(model, layer, against, top_channels, engine=engine)
     session = _Session(opener, make, Settings(look, method, target), mirror=mirror)
     with ExitStack() as stack:
         stack.enter_context(_quick_switches())
@@ -356,26 +354,20 @@ def _maker(
     against: bool,
     top_channels: int | None,
     *,
-    engine: Engine,
-    precision: Precision,
+    engine: EngineName,
 ) -> Callable[[str], Explainer]:
-    """Returns what builds the explainer of a method; the model is loaded once, with the first."""
-    loaded: list[Classifier] = []
+    """Returns what makes the explainer of a method; the model is loaded once, with the first, and its graph shared."""
+    made: list[Explainer] = []
 
     def make(method: str) -> Explainer:
-        if not loaded:
-            loaded.append(model())
-        needs = find_method(method).needs
-        return Explainer(
-            loaded[0],
-            method,
-            layer,
-            batch_size=1,
-            against=against and bool(needs),
-            top_channels=(top_channels or CHANNELS) if "scores" in needs else None,
-            engine=engine,
-            precision=precision,
-        )
+        kind = find_method(method)
+        options: dict[str, Any] = {
+            "against": against and kind.targeted,
+            "top_channels": (top_channels or CHANNELS) if kind.scored else None,
+        }
+        if not made:
+            made.append(Explainer(model(), method, layer, batch_size=1, engine=engine, **options))
+        return made[0].by(method, **options)
 
     return make
 

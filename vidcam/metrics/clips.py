@@ -35,7 +35,7 @@ def measure_clip(
         target: what to explain, `top` or classes.
         seed: of the random maps.
         progress: called with the frames done.
-        **options: `Explainer`'s layer, top_channels, engine and precision.
+        **options: `Explainer`'s layer, top_channels and engine.
 
     Returns:
         A row for each method: `method`; `flicker` of the maps, each by its own maximum; `flicker_shown`, as

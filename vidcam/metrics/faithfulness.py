@@ -78,7 +78,7 @@ def check_methods(names: Sequence[str], top_channels: int | None = None) -> tupl
         UsageError: a method is unknown, or an option goes with none.
     """
     methods = {name.strip(): find_method(name.strip()) for name in names}
-    if top_channels is not None and not any("scores" in m.needs for m in methods.values()):
+    if top_channels is not None and not any(m.scored for m in methods.values()):
         raise UsageError("--top-channels goes with scorecam, which is not among the methods")
     return tuple(methods)
 
@@ -89,7 +89,7 @@ class Method:
     Args:
         classifier: what is explained.
         name: of the method.
-        options: `Explainer`'s layer, top_channels, engine and precision.
+        options: `Explainer`'s layer, top_channels and engine.
         untrained: values for the model's weights.
     """
 
@@ -154,7 +154,7 @@ def measure_pictures(
         seed: of the random maps, of the permuted weights and of ROAD's noise.
         progress: called with the maps measured and expected.
         cancelled: asked after every picture; True ends it there.
-        **options: `Explainer`'s layer, top_channels, engine and precision.
+        **options: `Explainer`'s layer, top_channels and engine.
 
     Returns:
         A row for each picture and method: `picture`, `method`; `insertion`, `deletion`, `drop` and `increase`, see
@@ -240,8 +240,7 @@ def _measure(
 
 def options_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of `Explainer`'s options that a method takes."""
-    scores = "scores" in find_method(method).needs
-    return {name: value for name, value in options.items() if name != "top_channels" or scores}
+    return {name: value for name, value in options.items() if name != "top_channels" or find_method(method).scored}
 
 
 def summarize(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vidcam.cam import Explainer, alternatives, find_method
-from vidcam.cam.engines import Engine, Precision
 from vidcam.cam.explainer import check_method_options
-from vidcam.cam.targets import Target
-from vidcam.cam.trace import Layers
+from vidcam.cam.run import EngineName
+from vidcam.cam.targets import Layers, Target
 from vidcam.errors import UsageError
 from vidcam.types import Classifier
 
@@ -78,7 +78,7 @@ def split_methods(
     methods = [find_method(name.strip()) for name in names]
     if not methods:
         raise UsageError("no method is named; give one such as gradcam")
-    takes = [m for m in methods if "scores" in m.needs] or methods[:1]
+    takes = [m for m in methods if m.scored] or methods[:1]
     for m in methods:
         check_method_options(m, against, top_channels if m in takes else None)
     return tuple(dict.fromkeys(m.name for m in methods))
@@ -94,10 +94,9 @@ def make_cells(
     against: bool,
     top_channels: int | None,
     make: Callable[..., Explainer] = Explainer,
-    engine: Engine = "auto",
-    precision: Precision = "float32",
+    engine: EngineName = "auto",
 ) -> tuple[list[Cell], Grid]:
-    """Builds what a grid needs: an explainer for each method, every target under each.
+    """Builds what a grid needs: an explainer for each method, of one network, every target under each.
 
     Args:
         classifier: what is explained.
@@ -109,7 +108,6 @@ def make_cells(
         top_channels: for Score-CAM.
         make: makes an explainer.
         engine: what computes.
-        precision: of the arithmetic.
 
     Returns:
         The cells in reading order, and their layout: methods by row and targets by column where there are several of
@@ -117,17 +115,14 @@ def make_cells(
     """
     targets = alternatives(target, classifier.labels)
     cells, titles = [], []
+    first: Explainer | None = None
     for name in methods:
-        explainer = make(
-            classifier,
-            name,
-            layer,
-            batch_size=batch_size,
-            against=against,
-            top_channels=top_channels if "scores" in find_method(name).needs else None,
-            engine=engine,
-            precision=precision,
-        )
+        channels = top_channels if find_method(name).scored else None
+        if first is None:
+            options: dict[str, Any] = {"batch_size": batch_size, "engine": engine}
+            explainer = first = make(classifier, name, layer, **options, against=against, top_channels=channels)
+        else:  # all methods look at the same pass of the network
+            explainer = first.by(name, top_channels=channels)
         cells += [Cell(explainer, t) for t in targets]
         titles += [explainer.method.title if len(methods) > 1 else ""] * len(targets)
     both = len(methods) > 1 and len(targets) > 1

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from vidcam.cam import Explainer
+from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
 from vidcam.pipeline.cells import Cell
 from vidcam.pipeline.meter import Meter
@@ -104,8 +105,9 @@ def explain(
     def explained() -> Iterator[Explained]:
         for b in batches:
             with meter.stage("explain"):
-                maps = tuple(cell.explainer.explain_inputs(b.inputs, b.placement, cell.target) for cell in cells)
-            yield Explained(b.frames, maps, b.cuts)
+                asked = [(cell.explainer, cell.target) for cell in cells]
+                explanations = explain_together(asked, b.inputs, b.placement)
+            yield Explained(b.frames, explanations, b.cuts)
 
     return stages.overlap(explained(), AHEAD, "explain")
 

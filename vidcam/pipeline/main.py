@@ -16,9 +16,8 @@ import cv2
 from vidcam._files import OutputFile
 from vidcam._notebook import notebook_bar
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.engines import Engine, Precision, check_engine
-from vidcam.cam.targets import CLIP_TOP, Target
-from vidcam.cam.trace import Layers
+from vidcam.cam.run import EngineName, check_engine
+from vidcam.cam.targets import CLIP_TOP, Layers, Target
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import open_sink, open_source
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
@@ -50,8 +49,7 @@ def run(
     layer: Layers = None,
     against: bool = False,
     top_channels: int | None = None,
-    engine: Engine = "auto",
-    precision: Precision = "float32",
+    engine: EngineName = "auto",
     track: Track | str | Path | None = None,
     colormap: str = "jet",
     alpha: float = 0.4,
@@ -92,7 +90,6 @@ def run(
         against: show what speaks against the target.
         top_channels: for Score-CAM, how many channels get a forward pass; None for all.
         engine: what computes: `tensorflow`, `openvino`, or `auto` for the faster one that is installed and can.
-        precision: `float32`, or `bf16` on OpenVINO: faster and less exact.
         track: maps of this source that were made before, or their `.npz` file: they are drawn, and no model is loaded.
         colormap: an OpenCV name.
         alpha: 0 to 1, the share of the colours.
@@ -140,7 +137,7 @@ def run(
         top_channels,
         BATCH if batch_size is None else batch_size,
         make_explainer,
-        *check_engine(engine, precision),
+        check_engine(engine),
     )
     if track is not None and (model is not None or ask != Ask(batch_size=ask.batch_size, make=make_explainer)):
         raise UsageError(

@@ -9,9 +9,8 @@ from typing import Any
 
 from vidcam._version import __version__
 from vidcam.cam import Explainer
-from vidcam.cam.engines import Engine, Precision
-from vidcam.cam.targets import CLIP_TOP, Target
-from vidcam.cam.trace import Layers
+from vidcam.cam.run import EngineName
+from vidcam.cam.targets import CLIP_TOP, Layers, Target
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline.cells import SINGLE, Grid, make_cells
 from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
@@ -43,8 +42,7 @@ class Ask:
     top_channels: int | None = None
     batch_size: int = BATCH
     make: Callable[..., Explainer] = Explainer
-    engine: Engine = "auto"
-    precision: Precision = "float32"
+    engine: EngineName = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,6 @@ def from_model(
         top_channels=ask.top_channels,
         make=ask.make,
         engine=ask.engine,
-        precision=ask.precision,
     )
     info = reader.source.info
     explainers = list(dict.fromkeys(cell.explainer for cell in cells))
@@ -155,5 +152,4 @@ def provenance(source: str, explainer: Explainer, target: Target) -> dict[str, s
         "input_size": "x".join(map(str, c.input_size)),
         "preprocess": getattr(c, "preprocess", ""),
         "engine": explainer.engine,
-        "precision": explainer.precision,
     }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vidcam._tensorflow import tf
-from vidcam.cam.engines import Unsupported
+from vidcam.cam.run import Unsupported
 from vidcam.types import Array
 
 

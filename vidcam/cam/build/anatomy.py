@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam._tensorflow import tf
-from vidcam.cam.head import dense_weights
+from vidcam.cam.build.head import has_pooled_head
+from vidcam.cam.graphs import network_of
 from vidcam.cam.methods import METHODS
-from vidcam.cam.network import Network, image_spec
-from vidcam.cam.trace import End, choose_layer, default_layer, explainable
+from vidcam.cam.build.network import image_spec
+from vidcam.cam.build.trace import Call, End, choose_layer, default_layer, explainable
 from vidcam.errors import UsageError
 from vidcam.types import Classifier
 
@@ -61,37 +62,25 @@ def dissect(classifier: Classifier) -> Anatomy:
         UsageError: it has no convolution whose map leads to its classes, or no layer of the name that it was given.
     """
     width, height = classifier.input_size
-    shape = (height, width, classifier.channels)
-    network = Network(classifier.model, classifier.name, classifier.scale, shape)
-    found: list[Anatomy] = []
+    network = network_of(classifier)
+    found: list[Call] = []
+    facts: dict[str, Any] = {}
 
     def look(images: Any) -> Any:
-        raw, logits, _, calls, end = network.trace(images)
+        raw, _, _, calls, end = network.trace(images)
         candidates = explainable(calls, raw)
         call, reason = choose_layer(candidates, classifier.layer, classifier.name), "named by the model"
         if classifier.layer is None:
             call, reason = default_layer(candidates)
-        methods = [m for m in METHODS.values() if "weights" not in m.needs or _has_dense_head(call.output, raw)]
-        found.append(
-            Anatomy(
-                layers=tuple(
-                    Layer(c.path, type(c.layer).__name__, tuple(c.output.shape[1:])) for c in candidates.values()
-                ),
-                chosen=call.path,
-                reason=reason,
-                end=end,
-                methods=tuple(m.name for m in methods),
-            )
-        )
-        return logits
+        pooled = has_pooled_head(call.output, raw)
+        methods = tuple(m.name for m in METHODS.values() if m.needs != "pooled head" or pooled)
+        found.extend(candidates.values())
+        facts.update(chosen=call.path, reason=reason, end=end, methods=methods)
+        return tuple(tf.shape(c.output)[1:] for c in found)  # rows and columns may be open
 
-    tf.function(look, input_signature=[image_spec(shape, "uint8")], autograph=False).get_concrete_function()
-    return found[-1]
-
-
-def _has_dense_head(activations: Any, raw: Any) -> bool:
-    try:
-        dense_weights(activations, raw)
-    except UsageError:
-        return False
-    return True
+    concrete = tf.function(look, input_signature=[image_spec(network.shape, "uint8")], autograph=False)
+    shapes = concrete(tf.zeros((1, height, width, classifier.channels), "uint8"))
+    layers = (
+        Layer(c.path, type(c.layer).__name__, tuple(s.numpy().tolist())) for c, s in zip(found, shapes, strict=True)
+    )
+    return Anatomy(layers=tuple(layers), **facts)

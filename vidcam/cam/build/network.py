@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from vidcam._tensorflow import keras, tf
-from vidcam.cam.trace import Call, End, flattens, record, split_output
+from vidcam.cam.build.trace import Call, End, flattens, record, split_output
 from vidcam.errors import UsageError
 from vidcam.types import Array
 
 FREEZE_LIMIT = 1_500_000_000
 """Bytes of weights above which a graph reads them as variables: one graph holds 2 GiB at most."""
+SCALED = "scaled"
+"""The name of the tensor that the network takes, once pixels are scaled: there Score-CAM's masks enter."""
 LARGE = 2**20
 """Bytes above which a matrix is no constant of the graph, whose optimisation would copy it again and again."""
 
 
-class Traced(NamedTuple):
+class Forward(NamedTuple):
     """What a model made of its input, symbolic.
 
     Attributes:
@@ -41,7 +43,15 @@ class Traced(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A Keras model as graphs are traced from it; the attributes are `vidcam.cam.graph.build`'s arguments."""
+    """A Keras model as TensorFlow graphs are traced from it.
+
+    Attributes:
+        model: the Keras model.
+        name: its name, for messages.
+        scale: from float pixels 0..255 to the model's input.
+        shape: (height, width, channels) of the pictures; None for sizes that vary from call to call.
+        weights: values for `model.weights` to compute with instead.
+    """
 
     model: Any
     name: str
@@ -54,15 +64,19 @@ class Network:
         """The type of the model's input and of its maps."""
         return exact_type(self.model.compute_dtype or "float32")
 
+    def with_values(self) -> Network:
+        """Returns the network with its weights as they are now, as far as one graph can hold them."""
+        return self if self.weights is not None else replace(self, weights=values(self.model))
+
     def scaled(self, images: Any) -> Any:
         """Brings symbolic pixels (B, h, w, C) to the model's input."""
-        return self.scale(tf.cast(images, self.exact))
+        return tf.identity(self.scale(tf.cast(images, self.exact)), name=SCALED)
 
-    def trace(self, images: Any) -> Traced:
+    def trace(self, images: Any) -> Forward:
         """Runs symbolic pixels (B, h, w, C) through the model."""
         return self.trace_input(self.scaled(images))
 
-    def trace_input(self, x: Any) -> Traced:
+    def trace_input(self, x: Any) -> Forward:
         """Runs the model's symbolic input through it."""
         with self._own_weights():
             output, calls = record(self.model, x)
@@ -73,7 +87,7 @@ class Network:
             )
         raw, end = split_output(_vector(output, self.name))
         raw = tf.cast(_vector(raw, self.name), exact_type(raw.dtype.name))
-        return Traced(raw, *_classes(raw, end), calls, end)
+        return Forward(raw, *_classes(raw, end), calls, end)
 
     def _own_weights(self) -> AbstractContextManager[Any]:
         """Keras reads other values for its variables inside this scope; the variables stay as they are."""

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vidcam._tensorflow import keras
+from vidcam.cam.targets import Layers
 from vidcam.errors import UsageError
 
 End = Literal["softmax", "sigmoid", "linear"]
-Layers = str | Sequence[str] | None
 LOCAL_POOLING = ("MaxPooling2D", "AveragePooling2D")
 PASSING = ("Identity", "Cast", "Reshape", "Squeeze", "StopGradient", "PreventGradient")
 """Graph operations that hand on their first input's values."""

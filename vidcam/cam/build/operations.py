@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from openvino import opset13 as ops
 
+from vidcam._openvino import load, ov
 from vidcam.types import Array
+
+ops: Any = ov.opset13
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -24,9 +26,8 @@ Outputs = Any
 
 def extensions() -> list[Any]:
     """Returns what OpenVINO's reader of TensorFlow graphs has to be told."""
-    from openvino.frontend.tensorflow import ConversionExtension
-
-    return [ConversionExtension(name, function) for name, function in OPERATIONS.items()]
+    extension = load("openvino.frontend.tensorflow").ConversionExtension
+    return [extension(name, function) for name, function in OPERATIONS.items()]
 
 
 def _like(value: float, x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A traced graph to OpenVINO's model of it."""
+"""A traced graph to OpenVINO's model of it, with the names of inputs and outputs that docs/format.md says."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._openvino import ov
 from vidcam._tensorflow import tf
-from vidcam.cam.engines import Unsupported
-from vidcam.cam.engines.content import Content
+from vidcam.cam.run import Unsupported
+from vidcam.cam.build.content import Content
+from vidcam.cam.build.network import SCALED
 from vidcam.types import Array
 
+INPUTS = ("images", "selection")
+OUTPUTS = ("logits", "probabilities")
 LARGE = 16 * 2**20
 """Bytes above which a weight is handed over instead of written into a graph."""
 
 
-def convert(graph: Content, shape: tuple[int, int, int], rest: tuple[int, ...] = ()) -> Any:
-    """Converts a traced graph for pictures of one size; the batch stays open.
+def convert(graph: Content, shape: tuple[int | None, int | None, int], classes: int) -> Any:
+    """Converts a traced graph; the batch stays open.
 
     Args:
-        graph: whose first argument are the pictures.
-        shape: height, width and channels of the pictures.
-        rest: the sizes of its other arguments, vectors.
+        graph: of what `vidcam.cam.build.graph.trace` traces.
+        shape: height, width and channels of the pictures, None where they stay open.
+        classes: as shown.
 
     Returns:
         The `openvino.Model`.
@@ -32,12 +36,9 @@ def convert(graph: Content, shape: tuple[int, int, int], rest: tuple[int, ...] =
     Raises:
         Unsupported: an operation has no counterpart; it is named.
     """
-    from openvino import PartialShape
-    from openvino.frontend import FrontEndManager
+    from vidcam.cam.build.operations import extensions
 
-    from vidcam.cam.engines.operations import extensions
-
-    frontend = FrontEndManager().load_by_framework("tf")
+    frontend = ov.frontend.FrontEndManager().load_by_framework("tf")
     for extension in extensions():
         frontend.add_extension(extension)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -46,13 +47,31 @@ def convert(graph: Content, shape: tuple[int, int, int], rest: tuple[int, ...] =
         try:
             read = frontend.load(str(file))
             read.override_all_outputs([read.get_place_by_tensor_name(name) for name in graph.outputs])
-            for name, known in zip(graph.inputs, ([-1, *shape], *([n] for n in rest)), strict=True):
-                read.set_partial_shape(read.get_place_by_tensor_name(name), PartialShape(known))
+            sizes = [-1 if n is None else n for n in (None, *shape)]
+            for name, known in zip(graph.inputs, (sizes, [classes + 2]), strict=True):
+                read.set_partial_shape(read.get_place_by_tensor_name(name), ov.PartialShape(known))
             model = frontend.convert(read)
         except Exception as error:
             raise Unsupported(_reason(str(error))) from error
     _fill(model, graph.weights)
+    _name(model)
     return model
+
+
+def _name(model: Any) -> None:
+    """Gives inputs and outputs, and the scaled pictures, their names and no others."""
+    for node in model.get_ordered_ops():
+        for output in node.outputs():
+            scaled = {name.split(":")[0] for name in output.get_names()} & {SCALED}
+            output.get_tensor().set_names(scaled)
+    for tensor, name in zip(model.inputs, INPUTS, strict=True):
+        tensor.get_tensor().add_names({name})
+        tensor.get_node().set_friendly_name(name)
+    layers = (len(model.outputs) - 2) // 2
+    numbered = [f"{name}.{i}" if i else name for i in range(layers) for name in ("activations", "gradient")]
+    for tensor, name in zip(model.outputs, (*OUTPUTS, *numbered), strict=True):
+        tensor.get_tensor().add_names({name})
+        tensor.get_node().set_friendly_name(name)
 
 
 def _with_constants(graph: Content) -> Any:
@@ -70,12 +89,11 @@ def _with_constants(graph: Content) -> Any:
 
 def _fill(model: Any, weights: dict[str, Array]) -> None:
     """Puts weights in the place of the parameters that stand for them."""
-    import openvino
 
     for parameter in model.get_parameters():
         names = parameter.output(0).get_names() & weights.keys()
         if names:
-            constant = openvino.op.Constant(np.ascontiguousarray(weights[names.pop()]), shared_memory=True)
+            constant = ov.op.Constant(np.ascontiguousarray(weights[names.pop()]), shared_memory=True)
             parameter.output(0).replace(constant.output(0))
             model.remove_parameter(parameter)
 

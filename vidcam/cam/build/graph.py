@@ -1,0 +1,129 @@
+"""A Keras model traced to one TensorFlow function: pixels and a selection to logits, activations and their gradient.
+
+The target layer's output is tapped while the model is traced, and the selected logit is differentiated with respect to
+it, so that only the head runs backwards. The batch dimension stays open: a last, smaller batch traces nothing again.
+What inputs and outputs mean is said in docs/format.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vidcam._tensorflow import tf
+from vidcam.cam.build.head import has_pooled_head, pooled
+from vidcam.cam.build.network import Network, exact_type, freeze, image_spec
+from vidcam.cam.build.trace import choose_layers, explainable
+from vidcam.cam.targets import Layers
+from vidcam.cam.run.graph import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A traced classifier.
+
+    Attributes:
+        function: (images (B, h, w, C), selection (classes + 2,)) -> logits, probabilities (B, classes), and for each
+            target layer activations (B, h', w', K) and gradient (B, h', w', K) or (B, 1, 1, K); a concrete function.
+        facts: what is known about it.
+    """
+
+    function: Callable[[Any, Any], tuple[Any, ...]]
+    facts: Facts
+
+
+def trace(network: Network, layer: Layers = None, *, dtype: str = "uint8", frozen: bool = True) -> Traced:
+    """Traces a classifier together with the gradient of its logits.
+
+    Args:
+        network: the model; it comes out as it went in. Later changes of its weights do not reach a frozen graph.
+        layer: path or name of the target layer, several by comma or as a sequence, None to find it.
+        dtype: of the images.
+        frozen: take the weights as constants, as far as one graph can hold them; False for a graph that is only looked
+            at, which is made in a fraction of the time.
+
+    Returns:
+        The traced classifier.
+
+    Raises:
+        UsageError: the model is no image classifier, has no such layer, or does not run at that size.
+    """
+    found: dict[str, Any] = {}
+
+    def explain(images: Any, selection: Any) -> Any:
+        raw, logits, probabilities, calls, end = own.trace(images)
+        targets = choose_layers(explainable(calls, raw), layer, own.name)
+        tapped = [t.output for t in targets]
+        found.update(
+            layers=tuple(t.path for t in targets),
+            classes=int(logits.shape[1]),
+            end=end,
+            pooled_head=all(has_pooled_head(a, raw) for a in tapped),
+        )
+        weights = select(logits, selection)
+        if raw.shape[1] == 1:  # the two shown classes have the logits -z and z
+            weights = weights[:, 1:] - weights[:, :1]
+        maps: list[Any] = []
+        for activations in tapped:
+            maps += [_exact(activations), _gradient(raw, activations, weights)]
+        return logits, probabilities, *maps
+
+    own = network.with_values() if frozen else network
+    signature = [image_spec(own.shape, dtype), tf.TensorSpec([None], "float32", name="selection")]
+    function = freeze(explain, signature)
+    return Traced(function, Facts(**found))
+
+
+def trace_masked(network: Network) -> Callable[[Any, Any], tuple[Any]]:
+    """Traces the forward pass of one picture (h, w, C) under masks (N, h, w) to logits (N, classes)."""
+    own = network.with_values()
+
+    def forward(image: Any, masks: Any) -> Any:
+        x = own.scaled(image[tf.newaxis])
+        return (own.trace_input(x * tf.cast(masks, x.dtype)[..., tf.newaxis]).logits,)
+
+    picture = tf.TensorSpec(image_spec(own.shape, "uint8").shape[1:], "uint8")
+    return freeze(forward, [picture, tf.TensorSpec([None, None, None], "float32")])
+
+
+def select(logits: Any, selection: Any) -> Any:
+    """Says how much each picture's logits weigh in what is explained.
+
+    Args:
+        logits: (B, classes).
+        selection: (classes + 2,), a weight for each class, one for each picture's best class and one for its runner-up:
+            the best of the classes that the weights before leave at 0.
+
+    Returns:
+        The weights (B, classes).
+    """
+    classes = logits.shape[1]
+    selection = tf.cast(selection, logits.dtype)
+    best = tf.one_hot(tf.argmax(logits, axis=1), classes, dtype=logits.dtype)
+    weights = selection[tf.newaxis, :classes] + selection[classes] * best
+    free = tf.cast(tf.equal(weights, 0.0), logits.dtype)
+    lowest = tf.reduce_min(logits, axis=1, keepdims=True) - 1.0
+    runner_up = tf.one_hot(tf.argmax(tf.where(free > 0.0, logits, lowest), axis=1), classes, dtype=logits.dtype)
+    return weights + selection[classes + 1] * runner_up * free
+
+
+def _gradient(raw: Any, activations: Any, weights: Any) -> Any:
+    """Differentiates the weighted sum of the logits with respect to a layer's map.
+
+    Behind a global average pooling the gradient is the same everywhere, and only what the pooling gives is
+    differentiated: that takes no map's memory, and works where rows and columns are open.
+    """
+    mean = pooled(activations, raw)
+    if mean is None:
+        # The weighted sum is sum(raw * weights); its gradient begins with the weights themselves.
+        return _exact(tf.gradients(raw, activations, grad_ys=weights)[0])
+    (gradient,) = tf.gradients(raw, mean, grad_ys=tf.cast(weights, raw.dtype))
+    gradient = _exact(gradient)
+    positions = tf.cast(tf.reduce_prod(tf.shape(activations)[1:3]), gradient.dtype)
+    return tf.reshape(gradient, [-1, 1, 1, activations.shape[3]]) / positions
+
+
+def _exact(tensor: Any) -> Any:
+    """Returns a tensor in float32 also where the model computes in half precision."""
+    return tf.cast(tensor, exact_type(tensor.dtype.name))

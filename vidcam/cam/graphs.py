@@ -1,0 +1,159 @@
+"""Where a classifier's graphs come from: its own file, those that were kept, or the Keras model."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vidcam import _cache
+from vidcam.cam.run import Unsupported
+from vidcam.cam.run.graph import Facts, Graph, stored_graph
+from vidcam.cam.targets import Layers
+from vidcam.types import Array, Classifier
+
+if TYPE_CHECKING:
+    from vidcam.cam.build.builder import Builder
+    from vidcam.cam.build.network import Network
+
+SAME, WRONG = 1e-4, 5e-2
+"""Of an output's maximum, how far a converted graph may be from TensorFlow's: to be taken without being asked for, and
+at all. Rounding alone makes 1e-5 or less; where gradients pass many layers, those that switch at 0 or at a window's
+maximum turn rounding into more."""
+FACTS = "-facts"
+"""Ends the name of an entry that says what is known of a network whose graphs are of one size each."""
+
+
+class Graphs:
+    """The graphs of a classifier for OpenVINO.
+
+    Args:
+        classifier: whose network it is.
+        layer: the layers to explain; None for the classifier's own, or the last one with a map.
+        weights: values to compute with instead of the model's own.
+        limit: how far a graph's results may be from TensorFlow's.
+    """
+
+    def __init__(self, classifier: Classifier, layer: Layers, weights: Sequence[Array] | None, limit: float) -> None:
+        self._classifier = classifier
+        self._layer = layer or classifier.layer
+        self._weights = weights
+        self._limit = limit
+        self._found: dict[tuple[int, int] | None, Graph] = {}
+
+    def at(self, height: int, width: int) -> Graph:
+        """Returns the graph that takes pictures of a size.
+
+        Raises:
+            Unsupported: OpenVINO cannot compute the network.
+        """
+        for size in (None, (height, width)):
+            if size in self._found:
+                return self._found[size]
+        graph = self._kept(height, width) or self._made(height, width)
+        if not graph.difference <= self._limit:
+            raise Unsupported(f"OpenVINO's result differs from TensorFlow's by {graph.difference:.1g} of the maximum")
+        self._found[graph.size] = graph
+        return graph
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        """What is known about the network.
+
+        Raises:
+            Unsupported: OpenVINO cannot compute the network.
+        """
+        width, height = self._classifier.input_size
+        graph = next(iter(self._found.values()), None) or self._kept(height, width)
+        if graph is not None:
+            return graph.facts
+        stored = _cache.load(f"{self._key}{FACTS}") if self._key else None
+        return stored_graph(stored).facts if stored else self._builder.traced.facts
+
+    def _kept(self, height: int, width: int) -> Graph | None:
+        """Looks for a graph without tracing the network, where that has a name."""
+        return None if self._key is None else _load(self._key, height, width)
+
+    @functools.cached_property
+    def _key(self) -> str | None:
+        return None
+
+    def _made(self, height: int, width: int) -> Graph:
+        builder = self._builder
+        key = self._key
+        if key is None and self._weights is None:
+            key = _named(builder.key())
+            graph = None if key is None else _load(key, height, width)
+            if graph is not None:
+                return graph
+        graph = builder.build(height, width)
+        stored = None
+        if key is not None:
+            stored = _cache.store(_entry(key, graph.size), graph.card(), graph.model())
+            if graph.size is not None and builder.open:
+                _cache.store(f"{key}{FACTS}", graph.card())
+        return graph if stored is None else stored_graph(stored)  # its weights mapped, not held
+
+    @functools.cached_property
+    def _builder(self) -> Builder:
+        from vidcam.cam.build.builder import Builder
+
+        return Builder(network_of(self._classifier, self._weights), self._layer)
+
+
+def network_of(classifier: Classifier, weights: Sequence[Array] | None = None) -> Network:
+    """Returns a classifier's Keras model as it is traced, with other values for its weights or not."""
+    from vidcam._tensorflow import input_shape
+    from vidcam.cam.build.network import Network
+
+    c = classifier
+    own = input_shape(c.model)
+    fixed = (c.input_size[1], c.input_size[0])
+    # Open where sizes vary, and where the model has to refuse.
+    at_own_size = c.fit != "keep" and (own is None or own[1:3] in (fixed, (None, None)))
+    return Network(c.model, c.name, c.scale, (*(fixed if at_own_size else (None, None)), c.channels), weights)
+
+
+def _named(content: str | None) -> str | None:
+    """Names a network by its content and all that makes a graph of it."""
+    if content is None:
+        return None
+    return hashlib.sha256(json.dumps([content, _makers()]).encode()).hexdigest()[:40]
+
+
+@functools.cache
+def _makers() -> list[Any]:
+    """Returns what graphs are made by: vidcam's own code, and the versions of the libraries."""
+    import importlib.metadata
+    from pathlib import Path
+
+    own = hashlib.sha256()
+    here = Path(__file__).parent
+    for file in sorted([*here.glob("build/*.py"), *here.glob("run/graph.py")]):
+        own.update(file.read_bytes())
+    versions = []
+    for library in ("openvino", "tensorflow", "keras"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append([library, importlib.metadata.version(library)])
+    return [own.hexdigest(), versions]
+
+
+def _entry(key: str, size: tuple[int, int] | None) -> str:
+    return key if size is None else f"{key}-{size[0]}x{size[1]}"
+
+
+def _load(key: str, height: int, width: int) -> Graph | None:
+    for size in (None, (height, width)):
+        stored = _cache.load(_entry(key, size))
+        if stored is not None:
+            try:
+                graph = stored_graph(stored)
+                graph.model()
+            except (KeyError, TypeError, ValueError, RuntimeError):  # has the right checksums and is yet not to be read
+                _cache.remove(_entry(key, size))
+            else:
+                return graph
+    return None
