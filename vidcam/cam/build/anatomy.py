@@ -7,11 +7,10 @@ from typing import Any
 
 from vidcam._tensorflow import tf
 from vidcam.cam.build.head import has_pooled_head
-from vidcam.cam.graphs import network_of
-from vidcam.cam.methods import METHODS
 from vidcam.cam.build.network import image_spec
 from vidcam.cam.build.trace import Call, End, choose_layer, default_layer, explainable
-from vidcam.errors import UsageError
+from vidcam.cam.graphs import network_of
+from vidcam.cam.methods import METHODS
 from vidcam.types import Classifier
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,11 @@ from vidcam.cam.build.content import Content, content
 from vidcam.cam.build.convert import convert
 from vidcam.cam.build.graph import Traced, trace
 from vidcam.cam.build.network import Network
-from vidcam.cam.targets import Layers
 from vidcam.cam.methods import METHODS
 from vidcam.cam.run import Pass, Unsupported
-from vidcam.cam.run.graph import Facts, Graph
+from vidcam.cam.run.graph import Graph
 from vidcam.cam.run.openvino import OpenVINO
+from vidcam.cam.targets import Layers
 from vidcam.types import Array
 
 COMPARED = ("gradcam", "hirescam")

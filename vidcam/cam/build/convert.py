@@ -11,9 +11,9 @@ import numpy as np
 
 from vidcam._openvino import ov
 from vidcam._tensorflow import tf
-from vidcam.cam.run import Unsupported
 from vidcam.cam.build.content import Content
 from vidcam.cam.build.network import SCALED
+from vidcam.cam.run import Unsupported
 from vidcam.types import Array
 
 INPUTS = ("images", "selection")

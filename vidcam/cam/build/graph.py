@@ -15,8 +15,8 @@ from vidcam._tensorflow import tf
 from vidcam.cam.build.head import has_pooled_head, pooled
 from vidcam.cam.build.network import Network, exact_type, freeze, image_spec
 from vidcam.cam.build.trace import choose_layers, explainable
-from vidcam.cam.targets import Layers
 from vidcam.cam.run.graph import Facts
+from vidcam.cam.targets import Layers
 
 
 @dataclass(frozen=True, slots=True)
