@@ -1,7 +1,9 @@
-"""Makes the sample clips, cat.mp4 and cat.gif, from a photograph.
+"""Makes the sample clips, cat.mp4 and cat.gif, from three photographs.
 
-The photograph is "Chelsea the cat" by Stefan van der Walt, CC0, as shipped in the scikit-image wheel
-(`skimage/data/chelsea.png`). A hand-held camera pans and zooms over it; the sound is a synthetic purr.
+A hand-held camera glides over a desk on which prints of them lie: a cup of coffee, a cat, a rocket. The photographs come
+in the scikit-image wheel (`skimage/data`): "Chelsea the cat" by Stefan van der Walt and the cup by Rachel Michetti,
+courtesy of Pikolo Espresso Bar, both CC0; the rocket by SpaceX, public domain. The desk is drawn, the sound a synthetic
+purr.
 
 Run: pip install vidcam scikit-image && python samples/make_samples.py
 """
@@ -20,31 +22,67 @@ HERE = Path(__file__).parent
 SIZE = (384, 256)
 SECONDS = 4
 FPS = 25
-GIF_SIZE = (240, 160)
+GIF_SIZE = (288, 192)
 GIF_STEP = 4  # frames: a delay of 16/100 s
 RATE = 44100
 
 
+DESK = (1500, 760)
+PRINTS = {"coffee": (330, 370, -7.0), "chelsea": (765, 385, 4.0), "rocket": (1190, 375, -4.0)}
+"""Where the middle of each print lies on the desk, in pixels, and how far it is turned, in degrees."""
+PRINT_WIDTH, MARGIN = 400, 14
+WAY = ((0.0, 560, 360, 700), (0.25, 640, 390, 640), (0.6, 850, 380, 560), (1.0, 1010, 390, 680))
+"""Time (0 to 1), middle (x, y) and width of what the camera sees: the cat goes from the right side to the left."""
+
+
+def desk() -> np.ndarray:
+    """Draws an oak desk with long grain and puts the prints on it, uint8 (h, w, 3)."""
+    from skimage import data
+
+    rng = np.random.default_rng(5)
+    width, height = DESK
+    grain = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), sigmaX=60, sigmaY=1.2)
+    fine = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), sigmaX=8, sigmaY=0.7)
+    light = 1.0 + 0.05 * grain / grain.std() + 0.02 * fine / fine.std()
+    canvas = np.array([150, 112, 78], np.float32) * light[..., None]
+    for name, (x, y, degrees) in PRINTS.items():
+        photo = getattr(data, name)()
+        inner = cv2.resize(photo, (PRINT_WIDTH, PRINT_WIDTH * 2 // 3), interpolation=cv2.INTER_AREA)
+        card = cv2.copyMakeBorder(inner, *(MARGIN,) * 4, cv2.BORDER_CONSTANT, value=(246, 244, 238))
+        h, w = card.shape[:2]
+        turn = cv2.getRotationMatrix2D((w / 2, h / 2), degrees, 1.0)
+        turn[:, 2] += (x - w / 2, y - h / 2)
+        mask = cv2.warpAffine(np.ones((h, w), np.float32), turn, DESK, flags=cv2.INTER_LINEAR)[..., None]
+        shadow = cv2.GaussianBlur(np.roll(mask[..., 0], (9, 6), (0, 1)), (0, 0), 9)[..., None]
+        canvas *= 1.0 - 0.5 * shadow
+        canvas += mask * (cv2.warpAffine(card, turn, DESK, flags=cv2.INTER_CUBIC) - canvas)
+    return canvas.clip(0, 255).astype(np.uint8)
+
+
 def view(photo: np.ndarray, t: float, size: tuple[int, int]) -> np.ndarray:
-    """Returns what the camera sees at t (0 to 1): from the whole cat to its face, with a hand's tremor."""
-    height, width = photo.shape[:2]
-    ease = t * t * (3 - 2 * t)
-    zoom = 1.10 + 0.35 * np.sin(np.pi * ease) ** 2
-    seen = min(width, height * size[0] / size[1]) / zoom
+    """Returns what the camera sees at t (0 to 1), with a hand's tremor."""
     tremor = [sum(np.sin(2 * np.pi * f * t * SECONDS + p) / f for f, p in waves) for waves in TREMOR]
-    x = width * (0.42 + 0.16 * ease) + 2.0 * tremor[0]
-    y = height * (0.47 + 0.06 * np.sin(2 * np.pi * ease)) + 2.0 * tremor[1]
-    half_w, half_h = seen / 2, seen * size[1] / size[0] / 2
-    x, y = np.clip(x, half_w, width - half_w), np.clip(y, half_h, height - half_h)
+    x, y, seen = (_eased(t, i) for i in (1, 2, 3))
+    x, y = x + 3.0 * tremor[0], y + 3.0 * tremor[1]
     scale = seen / size[0]
     turn = np.deg2rad(0.6 * tremor[2])
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     middle = np.array([(size[0] - 1) / 2, (size[1] - 1) / 2])
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
-    matrix[:, 2] = np.array([x, y]) - 0.5 - matrix[:, :2] @ middle
+    matrix[:, 2] = np.array([x, y]) - matrix[:, :2] @ middle
+    sharp = cv2.GaussianBlur(photo, (0, 0), 0.45 * scale) if scale > 1 else photo
     return cv2.warpAffine(
-        photo, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        sharp, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
     )
+
+
+def _eased(t: float, column: int) -> float:
+    """Interpolates a column of WAY without stops or corners."""
+    times, values = [row[0] for row in WAY], [row[column] for row in WAY]
+    dense = np.linspace(-0.3, 1.3, 801)
+    smooth = np.interp(dense, times, values)
+    kernel = np.hanning(121) / np.hanning(121).sum()
+    return float(np.interp(t, dense[60:-60], np.convolve(smooth, kernel, "valid")))
 
 
 TREMOR = (((1.3, 0.0), (3.1, 1.0)), ((1.7, 2.0), (2.9, 0.5)), ((0.9, 0.3), (2.3, 2.2)))
@@ -78,15 +116,12 @@ def write_mp4(frames: list[np.ndarray], path: Path) -> None:
 
 
 def main() -> None:
-    from skimage import data
-
-    photo = data.chelsea()
-    # Enlarged first, so that the slow camera glides instead of stepping from pixel to pixel.
-    photo = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    photo = desk()
     times = [i / (SECONDS * FPS) for i in range(SECONDS * FPS)]
     write_mp4([view(photo, t, SIZE) for t in times], HERE / "cat.mp4")
     small = [Image.fromarray(view(photo, t, GIF_SIZE)) for t in times[::GIF_STEP]]
-    palette = small[len(small) // 2].quantize(96, dither=Image.Dither.NONE)
+    colors = Image.fromarray(np.hstack([np.asarray(picture) for picture in small[::4]]))
+    palette = colors.quantize(160, dither=Image.Dither.NONE)
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in small]
     delay = 1000 * GIF_STEP // FPS
     indexed[0].save(HERE / "cat.gif", save_all=True, append_images=indexed[1:], duration=delay, loop=0, optimize=False)
