@@ -1,9 +1,9 @@
 """Makes the sample clips, cat.mp4 and cat.gif, from three photographs.
 
-A hand-held camera glides over a desk on which prints of them lie: a cup of coffee, a cat, a rocket. The photographs come
-in the scikit-image wheel (`skimage/data`): "Chelsea the cat" by Stefan van der Walt and the cup by Rachel Michetti,
-courtesy of Pikolo Espresso Bar, both CC0; the rocket by SpaceX, public domain. The desk is drawn, the sound a synthetic
-purr.
+A hand-held camera glides over a desk on which prints of them lie: a cup of coffee, a cat, a rocket. The photographs
+come in the scikit-image wheel (`skimage/data`): "Chelsea the cat" by Stefan van der Walt and the cup by Rachel
+Michetti, courtesy of Pikolo Espresso Bar, both CC0; the rocket by SpaceX, public domain. The desk is drawn, the sound a
+synthetic purr.
 
 Run: pip install vidcam scikit-image && python samples/make_samples.py
 """

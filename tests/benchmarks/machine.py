@@ -7,9 +7,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-WEIGHTS = _DATA / "weights" / "mobilenet_v2_imagenet.keras"
-VIDEO = _DATA / "seed" / "videos" / "dog_video_2.mp4"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+WEIGHTS = DATA / "weights" / "mobilenet_v2_imagenet.keras"
+VIDEO = DATA / "seed" / "videos" / "dog_video_2.mp4"
 
 
 def cores() -> int:

@@ -64,7 +64,7 @@ def test_a_base_gives_the_features_of_its_application(tmp_path: Path, arch: str,
     assert last.name == convolutions.layers[-1].name
     expected = convolutions(PREPROCESSING[entry.preprocess](x)).numpy().mean(axis=(1, 2))
     model, body, top = transfer.build(arch, (64, 64), 2, file, dense=4)
-    got = next(transfer.features(body, x.astype(np.uint8), None))
+    got = next(transfer.features(body, x.astype(np.uint8), np.ones(len(x), np.float32), None, (0, 0)))
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     finished = transfer.finished(model, top, 2)
     p = 1 / (1 + np.exp(-top(got).numpy()))

@@ -70,6 +70,52 @@ def test_a_split_takes_its_share_of_every_class_and_the_seed_decides_which(tmp_p
     assert data.split_off(files, 0.999, seed=0)[0].counts(2) == [1, 1]
 
 
+def test_groups_stay_on_one_side(tmp_path: Path) -> None:
+    for kind, people in (("disc", range(6)), ("square", range(4, 10))):  # two people have pictures of both
+        (tmp_path / kind).mkdir()
+        for person in people:
+            for i in range(1 + person % 3):
+                cv2.imwrite(str(tmp_path / kind / f"person{person}_{i}.png"), drawn.picture(kind, i))
+    files = data.discover(tmp_path).splits["train"]
+    for seed in range(5):
+        left, taken = data.split_off(files, 0.3, seed, group=r"person\d+")
+        sides = [{p.name.split("_")[0] for p in half.paths} for half in (left, taken)]
+        assert not sides[0] & sides[1]
+        assert sorted([*left.paths, *taken.paths]) == sorted(files.paths)
+        assert min(left.counts(2)) > 0
+        assert min(taken.counts(2)) > 0
+    with pytest.raises(UsageError, match=r"--group \[: no regular expression"):
+        data.split_off(files, 0.3, 0, group="[")
+    with pytest.raises(UsageError, match=r"--group patient: finds nothing in the name of .*person0_0.png"):
+        data.split_off(files, 0.3, 0, group="patient")
+    with pytest.raises(VidcamError, match="one group .per. is too few"):
+        data.split_off(files, 0.3, 0, group="per")
+
+
+def test_the_background_is_one_more_class(tmp_path: Path) -> None:
+    found = data.discover(drawn.folder(tmp_path / "data", count=4))
+    left, taken = data.split_off(found.splits["train"], 0.25, seed=1)
+    found = data.Folder(found.root, found.labels, {"train": left, "val": taken})
+    drawn.folder(tmp_path / "no shape", ("ring",), count=8)
+    more = data.add_background(found, tmp_path / "no shape", 0.25, seed=1)
+    assert more.labels == ("disc", "square", "no shape")
+    assert more.splits["train"].counts(3) == [3, 3, 6]
+    assert more.splits["val"].counts(3) == [1, 1, 2]
+    for folder, says in (("nowhere", "no folder with pictures"), ("data/disc", "hold a class disc already")):
+        with pytest.raises(UsageError, match=says):
+            data.add_background(found, tmp_path / folder, 0.25, seed=1)
+
+
+def test_pictures_of_several_sizes_are_read_as_they_are_used(tmp_path: Path) -> None:
+    drawn.folder(tmp_path, count=2)
+    wide = np.zeros((40, 100, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "disc" / "wide.png"), wide)
+    read = data.read_pictures(data.discover(tmp_path).splits["train"], (64, 64), ("disc", "square"), fit="keep")
+    assert [p.shape for p in read.pixels] == [(64, 64, 3)] * 2 + [(64, 160, 3)] + [(64, 64, 3)] * 2
+    assert read.aspects[2] == pytest.approx(100 / 40)
+    assert [g.tolist() for g in data.by_size(read.pixels)] == [[0, 1, 3, 4], [2]]
+
+
 def test_pictures_are_read_in_order_and_the_unreadable_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn.folder(tmp_path, count=4)
     grey = drawn.picture("disc", 50)[..., 0]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from tests.training import drawn
 from vidcam import cli
+from vidcam.cam import Explainer
 from vidcam.models import fit_frame, load_model, save_classifier
 from vidcam.models.zoo import ZOO
-from vidcam.training import distill
+from vidcam.training import augment, distill
+from vidcam.training import data as pictures
 from vidcam.training.pictures import read_picture
 
 FILES = {
@@ -148,12 +152,119 @@ def test_three_classes_on_a_base_then_fine_tuned(tmp_path: Path) -> None:
 
 
 def test_a_teacher_is_asked_in_the_order_of_the_data(trained: tuple[Path, Path]) -> None:
-    _, model = trained
+    data, model = trained
     p = predictions(model.with_suffix(""))
-    paths = [Path(name) for name in p][:40]
     teacher = load_model(model)
-    asked = distill.teacher_probabilities(teacher, paths, ("square", "disc"))
-    np.testing.assert_allclose(asked, np.array([p[str(path)] for path in paths])[:, ::-1], atol=1e-5)
+    files = pictures.discover(data).splits["train"]
+    read = pictures.read_pictures(files, (40, 32), teacher.labels)
+    asked = distill.teacher_probabilities(teacher, read, ("square", "disc"), None)
+    np.testing.assert_allclose(asked[0], np.array([p[str(path)] for path in read.paths])[:, ::-1], atol=1e-5)
+
+
+def test_a_teacher_is_shown_what_the_network_will_be_shown(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = load_model(trained[1])
+    read = pictures.read_pictures(pictures.discover(trained[0]).splits["train"], (40, 32), teacher.labels)
+    read = replace(read, aspects=np.full(len(read), 40 / 32, np.float32))
+    variation = augment.Variation((0.5, 1.0), (0.8, 1.25))
+    asked = distill.teacher_probabilities(teacher, read, teacher.labels, variation, views=2, seed=4)
+    monkeypatch.setattr(augment, "HIDDEN", 0.0)
+    for name in ("GAIN", "TINT", "LIGHT"):
+        monkeypatch.setattr(augment, name, 0.0)
+    monkeypatch.setattr(augment, "COLOR", (1.0, 1.0))
+    for view in range(2):
+        looks = augment.draw_looks(len(read), 4, view)
+        seen = augment.augment(read.pixels, looks, read.aspects, (32, 40), seed=(4, view), variation=variation).numpy()
+        inside = augment.look(read.pixels, looks, read.aspects, (32, 40), variation)[1].numpy().all(axis=(1, 2, 3))
+        p = teacher.model.predict(seen[inside], verbose=0)[:, 0]
+        np.testing.assert_allclose(asked[view][inside, 1], p, atol=0.03)  # the teacher's are rounded to 8 bits
+    assert inside.sum() > 5
+
+
+def test_a_network_that_ends_in_logits_is_read_as_one_that_ends_in_probabilities(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, model = trained
+    whole = keras.models.load_model(model)
+    linear = keras.models.clone_model(whole)
+    linear.set_weights(whole.get_weights())
+    linear.get_layer("predictions").activation = keras.activations.linear
+    save_classifier(replace(load_model(model), model=linear), tmp_path / "linear.keras")
+    assert vidcam("evaluate", tmp_path / "linear.keras", data / "test", "-o", tmp_path / "found", "-q") == 0
+    right, p = predictions(model.with_suffix("")), predictions(tmp_path / "found")
+    assert len(p) == 8
+    for name, value in p.items():
+        np.testing.assert_allclose(value, right[name], atol=1e-5)
+    read = pictures.read_pictures(pictures.discover(data).splits["test"], (40, 32), ("disc", "square"))
+    asked = distill.teacher_probabilities(load_model(tmp_path / "linear.keras"), read, ("disc", "square"), None)
+    np.testing.assert_allclose(asked[0], [right[str(path)] for path in read.paths], atol=1e-5)
+
+
+def test_a_network_of_many_sizes_that_knows_what_it_does_not_know(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    """Begins with the weights of another, learns a background, averages, keeps the aspect, and is evaluated so."""
+    data, model = trained
+    drawn.folder(tmp_path / "x", ("ring",), count=16)
+    background = (tmp_path / "x/ring").rename(tmp_path / "no shape")
+    many = tmp_path / "many.keras"
+    code = vidcam("train", data, "-o", many, "--input-size", "64", "--epochs", 4, "--batch-size", 8, "--val-split", 0.25, "--background", background, "--sides", "32,64", "--fit", "keep", "--ema", 0.7, "--scale", "0.5:2", "--aspect", "0.7:1.4", "--start-from", model, "--distill", _teacher(data, background, tmp_path), "--teacher-views", 2, "-q")  # fmt: skip # noqa: E501
+    assert code == 0
+    classifier = load_model(many)
+    assert classifier.labels == ("disc", "square", "no shape")
+    assert (classifier.fit, classifier.input_size) == ("keep", (64, 64))
+    found = json.loads((tmp_path / "many/evaluation.json").read_text())
+    assert found["splits"]["val"]["count"] == 12
+    wide = cv2.imread(str(next((data / "test/disc").iterdir())))[..., ::-1]
+    assert Explainer(classifier)(np.hstack([wide, wide])).maps.shape[1:] == (8, 16)
+
+
+def _teacher(data: Path, background: Path, folder: Path) -> Path:
+    from tests.networks import as_classifier, gap_cnn
+
+    file = folder / "teacher.keras"
+    save_classifier(as_classifier(gap_cnn(), labels=("disc", "square", "no shape")), file)
+    return file
+
+
+def test_without_a_test_folder_the_figures_are_said_to_be_of_pictures_that_chose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = drawn.folder(tmp_path / "data", count=6)
+    assert vidcam("train", data, "-o", tmp_path / "m.keras", "--input-size", 32, "--epochs", 1) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "validation pictures chose the epoch" in said
+    assert "chose the epoch" in (tmp_path / "m/report.txt").read_text()
+
+
+def test_a_killed_evaluation_is_finished_and_replaced_pictures_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vidcam.training import evaluation, loop
+
+    data = drawn.folder(tmp_path / "data", count=6)
+    command = ["train", data, "-o", tmp_path / "m.keras", "--input-size", 32, "--epochs", 1, "-q"]
+
+    def killed(*args: object, **options: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "evaluate", killed)
+        assert vidcam(*command) == 9
+    weights = load_model(tmp_path / "m.keras").model.get_weights()
+    picture = data / "disc/003.png"
+    held = picture.read_bytes()
+    picture.write_bytes((data / "square/003.png").read_bytes())
+    assert vidcam(*command, "--resume") == 2
+    assert "another set of pictures" in capsys.readouterr().err
+    picture.write_bytes(held)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_epoch", killed)  # nothing is left to learn
+        assert vidcam(*command, "--resume") == 0
+    assert (tmp_path / "m/evaluation.json").exists()
+    assert not (tmp_path / "m/checkpoint.npz").exists()
+    for a, b in zip(weights, load_model(tmp_path / "m.keras").model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert vidcam(*command, "--resume") == 2  # finished: not silently made again
 
 
 @pytest.mark.parametrize(
@@ -169,6 +280,11 @@ def test_a_teacher_is_asked_in_the_order_of_the_data(trained: tuple[Path, Path])
         (["--arch", "mobilenet_v2", "--precision", "bfloat16"], 2, "trains in float32"),
         (["--distill", "other.keras"], 2, "--distill other: knows cat, dog, the data hold disc, square"),
         (["--val-split", "1"], 2, "--val-split"),
+        (["--scale", "2:1"], 2, "--scale"),
+        (["--sides", "96,100"], 2, "multiples of 32"),
+        (["--arch", "cnn_flatten", "--fit", "keep"], 2, "--fit keep: goes with cnn"),
+        (["--background", "nowhere"], 2, "--background nowhere: no folder with pictures"),
+        (["--start-from", "other.keras"], 2, "--start-from other.keras: not a network of --arch cnn"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -130,11 +130,62 @@ def test_the_first_step_descends_the_weighted_cross_entropy() -> None:
     data = replace(TRAIN, weights=weights)
     kernel, bias = model.get_weights()
     p = 1 / (1 + np.exp(-(data.inputs @ kernel + bias)))
-    gradient = data.inputs.T @ (weights[:, None] * (p - data.targets)) / len(data)
+    gradient = data.inputs.T @ (weights[:, None] * (p - data.targets[0])) / len(data)
     plan = replace(PLAN, epochs=1, batch_size=len(data), learning_rate=0.01)
     loop.fit(model, data, VAL, plan)
     # Adam's first step is the learning rate against the gradient's sign.
     np.testing.assert_allclose(model.get_weights()[0] - kernel, -0.01 * np.sign(gradient), rtol=1e-3)
+
+
+def test_the_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
+    """Against the average written out over the weights after each step, also across a kill."""
+    seen: list[list[np.ndarray]] = []
+
+    def collect(row: dict[str, Any]) -> None:
+        seen.append([w.numpy() for w in model.weights])
+
+    plan = replace(PLAN, epochs=4, batch_size=len(TRAIN), ema=0.75)  # a step an epoch
+    model = network()
+    begin = [w.numpy() for w in model.weights]
+    state, _ = loop.fit(model, TRAIN, VAL, plan, on_epoch=collect)
+    average = begin
+    averages = []
+    for weights in seen:
+        average = [0.75 * a + 0.25 * w for a, w in zip(average, weights, strict=True)]
+        averages.append(average)
+    for got, want in zip(model.get_weights(), averages[state.best_epoch - 1], strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+    class Killed(Exception):
+        pass
+
+    def kill(row: dict[str, Any]) -> None:
+        if row["epoch"] == 2:
+            raise Killed
+
+    again = network()
+    with pytest.raises(Killed):
+        loop.fit(again, TRAIN, VAL, plan, file=tmp_path / "c.npz", on_epoch=kill)
+    again = network(seed=9)
+    loop.fit(again, TRAIN, VAL, plan, file=tmp_path / "c.npz")
+    for got, want in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_a_teachers_views_take_turns() -> None:
+    """Targets of view 1 count in the second epoch: with those of view 0 flipped, the second step turns back."""
+    data = replace(TRAIN, targets=np.concatenate([TRAIN.targets, 1 - TRAIN.targets]))
+    rows: list[dict[str, Any]] = []
+    plan = replace(PLAN, epochs=2, batch_size=len(TRAIN), learning_rate=1e-9)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    kernel = np.zeros((6, 1), np.float32)
+    kernel[0] = 2.0
+    model.set_weights([kernel, np.zeros(1, np.float32)])
+    loop.fit(model, data, VAL, plan, on_epoch=rows.append)
+    z = 2.0 * TRAIN.inputs[:, 0]
+    for row, truth in zip(rows, data.targets[:, :, 0], strict=True):
+        want = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - z * truth
+        assert row["loss"] == pytest.approx(want.mean(), rel=1e-4)
 
 
 def test_score_is_the_mean_cross_entropy() -> None:

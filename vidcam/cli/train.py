@@ -12,9 +12,41 @@ from vidcam.cli import INTERRUPTED
 from vidcam.cli.options import Size, common_options
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
+from vidcam.training.augment import ASPECT, SCALE
 
 ARCHITECTURES = ("cnn", "cnn_flatten", "mobilenet_v2", "resnet50", "vgg16", "xception", "efficientnet_b0")
 PATH = click.Path(path_type=Path)
+
+
+class Span(click.ParamType):  # type: ignore[type-arg]
+    """`0.5:2`: the lowest and the highest of a number above 0."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            low, high = (float(v) for v in str(value).split(":"))
+        except ValueError:
+            low = high = 0.0
+        if not 0 < low <= high < 100:
+            self.fail(f"{value!r} is no range; give two numbers above 0, the lower first, such as 0.5:2", param, ctx)
+        return low, high
+
+
+class Sides(click.ParamType):  # type: ignore[type-arg]
+    """`96,128,160`: sides in pixels, multiples of 32."""
+
+    name = "pixels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        found = tuple(int(v) if v.strip().isdecimal() else 0 for v in str(value).split(","))
+        if any(v < 32 or v % 32 or v > 1024 for v in found):
+            self.fail(f"{value!r}: give multiples of 32 up to 1024, such as 96,128,160", param, ctx)
+        return found
 
 
 @click.command(short_help="Train a classifier on folders of pictures.")
@@ -28,12 +60,29 @@ PATH = click.Path(path_type=Path)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest [cnn 0.002, others 0.001].")
 @click.option("--augment/--no-augment", default=True, show_default=True, help="Vary the training pictures.")
+@click.option("--scale", type=Span(), default=SCALE, show_default="0.45:1.1", metavar="LOW:HIGH",
+              help="The share of a picture's area that is seen; above 1 its surroundings show.")  # fmt: skip
+@click.option("--aspect", type=Span(), default=ASPECT, show_default="0.8:1.25", metavar="LOW:HIGH",
+              help="How much a picture is stretched, width against height.")  # fmt: skip
+@click.option("--sides", type=Sides(), metavar="N,N,...",
+              help="Sides in pixels that batches take turns at, for cnn [the input size].")  # fmt: skip
+@click.option("--fit", type=click.Choice(("squash", "keep")), default="squash", show_default=True,
+              help="How the model will see pictures of another shape; keep, at their own aspect, for cnn.")  # fmt: skip
+@click.option("--background", type=PATH, metavar="DIR",
+              help="Pictures of none of the classes: one more class, named as the folder is.")  # fmt: skip
+@click.option("--ema", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="KEEP",
+              help="Average the weights: so much stays at each step, such as 0.999.")  # fmt: skip
+@click.option("--start-from", type=PATH, metavar="MODEL.keras", help="Begin with the weights of this model.")
+@click.option("--group", metavar="PATTERN",
+              help="Files in whose names this expression finds the same text are validated on together.")  # fmt: skip
 @click.option("--val-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True,
               help="Share of the training pictures to validate on, where there is no val folder.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(1), default=10, show_default=True,
               help="End after so many epochs without a lower validation loss; the best weights are kept.")  # fmt: skip
 @click.option("--dense", type=click.IntRange(0), default=0, help="Units of a hidden layer on a transfer base.")
 @click.option("--distill", type=PATH, metavar="TEACHER.keras", help="Learn also from what this model says.")
+@click.option("--teacher-views", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Parts of each picture that the teacher is asked about; 1 for the whole picture once.")  # fmt: skip
 @click.option("--precision", type=click.Choice(("float32", "bfloat16")), default="float32", show_default=True,
               help="What cnn and cnn_flatten compute in; bfloat16 is quicker where the processor has it.")  # fmt: skip
 @click.option("--half", is_flag=True, help="Keep the file's weights as 16-bit numbers.")
@@ -58,17 +107,18 @@ def train(data_dir: Path, output: Path, resume: bool, overwrite: bool, quiet: bo
     require_libraries()
     from vidcam.report import training
     from vidcam.training import data as pictures
-    from vidcam.training import evaluation, job
+    from vidcam.training import evaluation, job, reading
+    from vidcam.training.options import Options, check
 
     if output.exists() and not (overwrite or (resume and job.checkpoint_file(output).exists())):
         raise UsageError(f"{output}: exists; --overwrite replaces it")
-    options = job.check(job.Options(**given))
+    options = check(Options(**given))
     found = pictures.discover(data_dir)
     folder = output.with_suffix("")
     make_folder(folder)
     OutputFile(output, overwrite=True).discard()  # hours later is too late to find that it cannot be written
     with Steps(quiet) as steps:
-        data = job.read(found, options, steps.step)
+        data = reading.read(found, options, steps.step)
         steps.say(training.table(data.splits, data.labels))
         training.sample_sheet(data.train, data.labels, folder / "samples.png")
         steps.say(f"samples of what it learns from: {folder / 'samples.png'}")
@@ -79,6 +129,9 @@ def train(data_dir: Path, output: Path, resume: bool, overwrite: bool, quiet: bo
         if result.interrupted:
             steps.say("interrupted: the best weights so far are saved; --resume goes on, vidcam evaluate measures them")
             return INTERRUPTED
-        figures = evaluation.evaluate(result.classifier, data.splits, folder, progress=steps.step)
+        splits = reading.splits_as_used(data, options, steps.step)
+        note = "" if data.test is not None else evaluation.CHOSEN
+        figures = evaluation.evaluate(result.classifier, splits, folder, progress=steps.step, note=note)
         steps.say(figures.summary())
+        job.finish(output)
     return 0

@@ -5,11 +5,14 @@ What a picture becomes while a model trains on it is in `augment`; nothing here 
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,15 +70,17 @@ class Pictures:
     """One split, read.
 
     Attributes:
-        pixels: uint8 (N, h, w, 3), RGB, or (N, h, w, 1), grey.
+        pixels: uint8 (N, h, w, 3), RGB, or (N, h, w, 1), grey; under `keep` a list of (h, w, c) of several sizes.
         classes: int64 (N,), class indices.
         paths: the files.
+        aspects: float32 (N,), width through height of the pictures as the files have them.
         unreadable: the files that were left out.
     """
 
-    pixels: Array
+    pixels: Array | list[Array]
     classes: Array
     paths: tuple[Path, ...]
+    aspects: Array
     unreadable: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
@@ -125,29 +130,79 @@ def discover(root: str | Path, alone: str = "train") -> Folder:
     return Folder(root, labels, {name: _files(found[name], labels) for name in SPLITS if name in found})
 
 
-def split_off(files: Files, share: float, seed: int) -> tuple[Files, Files]:
+def split_off(files: Files, share: float, seed: int, group: str | None = None) -> tuple[Files, Files]:
     """Takes a validation split from the training files, of every class its share.
 
     Args:
         files: the training files.
         share: the part to take, above 0 and below 1; of each class at least one file is taken and one left.
         seed: the same seed takes the same files.
+        group: a regular expression; files in whose names it finds the same text stay on one side. Without it each file
+            is a group of its own.
 
     Returns:
         What is left for training, and the validation files.
 
     Raises:
-        VidcamError: a class has fewer than two files.
+        UsageError: the expression is none, or finds nothing in a file's name.
+        VidcamError: a class has fewer than two files, or groups.
     """
     classes = np.array(files.classes)
-    taken = np.zeros(len(files), bool)
+    names = _groups(files.paths, group)
     order = np.random.default_rng(seed).permutation(len(files))
+    taken: set[str] = set()
     for c in np.unique(classes):
         members = order[classes[order] == c]
-        if len(members) < 2:
-            raise VidcamError(f"{files.paths[members[0]].parent}: one picture is too few to train and to validate")
-        taken[members[: min(len(members) - 1, max(1, round(share * len(members))))]] = True
-    return _subset(files, ~taken), _subset(files, taken)
+        asked = min(len(members) - 1, max(1, round(share * len(members))))
+        whole = list(dict.fromkeys(names[i] for i in members))
+        if len(whole) < 2:
+            what = "one picture" if len(members) == 1 else f"one group ({whole[0]})"
+            raise VidcamError(f"{files.paths[members[0]].parent}: {what} is too few to train and to validate")
+        count = sum(names[i] in taken for i in members)  # a patient may have pictures of several classes
+        free = [name for name in whole if name not in taken]
+        sizes = Counter(names[i] for i in members)
+        for name in free[: len(free) - 1]:
+            if count >= asked:
+                break
+            taken.add(name)
+            count += sizes[name]
+    chosen = np.array([name in taken for name in names])
+    for c in np.unique(classes):
+        if chosen[classes == c].all():
+            first = next(p for p, k in zip(files.paths, files.classes, strict=True) if k == c)
+            raise VidcamError(f"{first.parent}: all its groups are of other classes, too; give a val folder instead")
+    return _subset(files, ~chosen), _subset(files, chosen)
+
+
+def add_background(folder: Folder, background: Path, share: float, seed: int, group: str | None = None) -> Folder:
+    """Adds pictures that show none of the classes as one more class, named as their folder is.
+
+    Args:
+        folder: what `discover` found, with `train` and `val`.
+        background: the folder of pictures, of any depth.
+        share: the part that goes to `val`.
+        seed: the same seed takes the same files.
+        group: see `split_off`.
+
+    Returns:
+        The folder with the class as the last one; `test` has no picture of it.
+
+    Raises:
+        UsageError: there is no such folder, it holds no pictures, or a class has its name already.
+    """
+    found = _pictures(background) if background.is_dir() else []
+    name = background.resolve().name
+    if not found:
+        raise UsageError(f"--background {background}: no folder with pictures ({', '.join(sorted(SUFFIXES))})")
+    if name in folder.labels:
+        raise UsageError(f"--background {background}: the data hold a class {name} already; rename the folder")
+    last = len(folder.labels)
+    halves = split_off(Files(tuple(found), (last,) * len(found)), share, seed, group)
+    splits = dict(folder.splits)
+    for split, more in zip(("train", "val"), halves, strict=True):
+        own = splits[split]
+        splits[split] = Files(own.paths + more.paths, own.classes + more.classes)
+    return Folder(folder.root, (*folder.labels, name), splits)
 
 
 def read_pictures(
@@ -168,7 +223,7 @@ def read_pictures(
         labels: the class names, for messages.
         progress: told of every picture read.
         name: what to call the work in `progress`.
-        fit: any but `keep`, which gives pictures of several sizes.
+        fit: how pictures of another shape are brought to it.
         channels: 3 for RGB, 1 for grey.
 
     Returns:
@@ -178,13 +233,17 @@ def read_pictures(
         VidcamError: no picture of a class could be read.
     """
     width, height = input_size
-    pixels = _room((len(files), height, width, channels))
+    several = fit == "keep"
+    pixels: Any = [None] * len(files) if several else _room((len(files), height, width, channels))
+    aspects = np.ones(len(files), np.float32)
 
     def read(i: int) -> bool:
         try:
-            pixels[i] = fit_frame(read_picture(files.paths[i]), input_size, fit, channels)[0]
+            picture = read_picture(files.paths[i])
         except VidcamError:
             return False
+        pixels[i] = fit_frame(picture, input_size, fit, channels)[0]
+        aspects[i] = picture.shape[1] / picture.shape[0]
         return True
 
     good = np.zeros(len(files), bool)
@@ -210,14 +269,38 @@ def read_pictures(
         pixels=pixels,
         classes=classes[kept],
         paths=tuple(files.paths[i] for i in kept),
+        aspects=aspects[kept],
         unreadable=tuple(files.paths[i] for i in np.flatnonzero(~good)),
     )
+
+
+def by_size(pixels: Array | Sequence[Array]) -> list[Array]:
+    """Returns the indices of the pictures of each size, int64 (n,) each, in the order in which the sizes come."""
+    if isinstance(pixels, np.ndarray):
+        return [np.arange(len(pixels))]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for i, picture in enumerate(pixels):
+        groups.setdefault(picture.shape, []).append(i)
+    return [np.array(members) for members in groups.values()]
 
 
 def class_weights(classes: Array, count: int) -> Array:
     """Returns a weight for each class, float32 (count,): n / (count n_c), so that every class counts the same."""
     members = np.bincount(classes, minlength=count)
     return (len(classes) / (count * np.maximum(members, 1))).astype(np.float32)
+
+
+def _groups(paths: Sequence[Path], pattern: str | None) -> list[str]:
+    if pattern is None:
+        return [str(path) for path in paths]
+    try:
+        found = [re.search(pattern, path.name) for path in paths]
+    except re.error as error:
+        raise UsageError(f"--group {pattern}: no regular expression ({error})") from error
+    for path, match in zip(paths, found, strict=True):
+        if match is None:
+            raise UsageError(f"--group {pattern}: finds nothing in the name of {path}")
+    return [match.group() for match in found if match is not None]
 
 
 def _room(shape: tuple[int, ...]) -> Array:

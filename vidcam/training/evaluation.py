@@ -13,18 +13,21 @@ from typing import Any
 import numpy as np
 
 from vidcam._files import make_folder, write_text
-from vidcam._tensorflow import tf
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError
 from vidcam.metrics import classification as metrics
 from vidcam.models.classifier import Classifier
 from vidcam.render import overlay
 from vidcam.report import classification as report
-from vidcam.training.data import Files, Folder, Pictures, Progress, read_pictures
+from vidcam.training.data import Files, Folder, Pictures, Progress, by_size, read_pictures
 from vidcam.training.pictures import read_picture
 from vidcam.types import Array
 
 BATCH = 32
+CHOSEN = (
+    "The validation pictures chose the epoch and the temperature, so that their figures are better than those of new "
+    "pictures will be; a test folder gives honest ones."
+)
 MISTAKES = 24
 PER_CLASS = 12
 MANY_CLASSES, MANY_PICTURES = 20, 120
@@ -42,6 +45,7 @@ class Evaluation:
         main: the split that the curves, sheets and the report are of.
         probabilities: split -> float64 (N, classes).
         verdict: a sentence on overfitting.
+        note: what else there is to know about the figures, or nothing.
         folder: where the files are.
     """
 
@@ -50,6 +54,7 @@ class Evaluation:
     probabilities: Mapping[str, Array]
     verdict: str
     folder: Path
+    note: str = ""
 
     def summary(self) -> str:
         """Returns the figures as a text for the terminal."""
@@ -58,7 +63,10 @@ class Evaluation:
             f"(+-{100 * s.error:.2f})  calibration error {s.calibration_error:.4f}"
             for name, s in self.scores.items()
         ]
-        return "\n".join([*rows, "", self.scores[self.main].report_text.rstrip(), "", self.verdict, str(self.folder)])
+        said = [self.note] if self.note else []
+        return "\n".join(
+            [*rows, *said, "", self.scores[self.main].report_text.rstrip(), "", self.verdict, str(self.folder)]
+        )
 
 
 def match_labels(folder: Folder, classifier: Classifier) -> Folder:
@@ -97,11 +105,9 @@ def read(folder: Folder, classifier: Classifier, progress: Progress | None = Non
         Split -> pictures.
 
     Raises:
-        UsageError: the classes differ, or the classifier takes pictures of several sizes.
+        UsageError: the classes differ.
         VidcamError: a class has no readable picture.
     """
-    if classifier.fit == "keep":
-        raise UsageError("--fit keep: pictures of several sizes cannot be evaluated together; take squash, pad or crop")
     folder = match_labels(folder, classifier)
     return {
         name: read_pictures(
@@ -118,7 +124,11 @@ def read(folder: Folder, classifier: Classifier, progress: Progress | None = Non
 
 
 def evaluate(
-    classifier: Classifier, splits: Mapping[str, Pictures], folder: str | Path, progress: Progress | None = None
+    classifier: Classifier,
+    splits: Mapping[str, Pictures],
+    folder: str | Path,
+    progress: Progress | None = None,
+    note: str = "",
 ) -> Evaluation:
     """Evaluates a classifier and writes what was found.
 
@@ -129,20 +139,22 @@ def evaluate(
         folder: where `evaluation.json`, `report.txt`, `predictions.csv`, the plots and the sheets go; made where it is
             missing.
         progress: told of every batch.
+        note: what else there is to know about the figures.
 
     Returns:
         The evaluation.
     """
     folder = make_folder(folder)
+    explainer = Explainer(classifier, batch_size=BATCH)
     answers = {
-        name: predict(classifier, pictures.pixels, progress, f"evaluating {name}") for name, pictures in splits.items()
+        name: predict(explainer, pictures.pixels, progress, f"evaluating {name}") for name, pictures in splits.items()
     }
     scores = {name: metrics.score(p, splits[name].classes, classifier.labels) for name, p in answers.items()}
     main = list(splits)[-1]
     pictures, p = splits[main], answers[main]
     curves = _plots(p, pictures.classes, scores[main], classifier.labels, folder)
     _sheets(classifier, pictures, p, split=main, folder=folder, progress=progress)
-    found = Evaluation(scores, main, answers, metrics.overfitting(scores), folder)
+    found = Evaluation(scores, main, answers, metrics.overfitting(scores), folder, note)
     write_text(folder / "report.txt", found.summary() + "\n")
     figures = {
         "model": classifier.source or classifier.name,
@@ -153,35 +165,40 @@ def evaluate(
         "curves_of": main,
         **curves,
         "verdict": found.verdict,
+        "note": note,
     }
     _predictions(splits, answers, classifier.labels, folder / "predictions.csv")
     write_text(folder / "evaluation.json", json.dumps(figures, indent=1) + "\n")
     return found
 
 
-def predict(classifier: Classifier, pixels: Array, progress: Progress | None = None, name: str = "predicting") -> Array:
-    """Asks a classifier about pictures at its input size.
+def predict(
+    explainer: Explainer,
+    pixels: Array | Sequence[Array],
+    progress: Progress | None = None,
+    name: str = "predicting",
+) -> Array:
+    """Asks a classifier about pictures, on the way on which `vidcam run` asks it.
 
     Args:
-        classifier: the classifier.
-        pixels: uint8 (N, h, w, channels), as `Classifier.prepare` makes them.
+        explainer: the classifier's.
+        pixels: uint8 (h, w, channels) each, as `Classifier.prepare` makes them.
         progress: told of every batch.
         name: what to call the work in `progress`.
 
     Returns:
-        float64 (N, classes), probabilities; one sigmoid output p is shown as [1 - p, p].
+        float64 (N, classes), probabilities.
     """
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def forward(x: Any) -> Any:
-        return classifier.model(classifier.scale(tf.cast(x, tf.float32)), training=False)
-
-    found = []
-    for i in range(0, len(pixels), BATCH):
-        found.append(forward(tf.constant(pixels[i : i + BATCH])).numpy())
-        if progress is not None:
-            progress(name, min(i + BATCH, len(pixels)), len(pixels))
-    return metrics.two_columns(np.concatenate(found))
+    found = np.zeros((len(pixels), len(explainer.classifier.labels)))
+    done = 0
+    for members in by_size(pixels):
+        for i in range(0, len(members), BATCH):
+            chosen = members[i : i + BATCH]
+            found[chosen] = explainer.predict([pixels[c] for c in chosen])[1]
+            done += len(chosen)
+            if progress is not None:
+                progress(name, done, len(pixels))
+    return found
 
 
 def _plots(p: Array, classes: Array, scores: metrics.Scores, labels: Sequence[str], folder: Path) -> dict[str, Any]:

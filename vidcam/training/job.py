@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,84 +14,21 @@ from vidcam._files import make_folder
 from vidcam._tensorflow import keras
 from vidcam.errors import UsageError
 from vidcam.metrics.classification import best_temperature
-from vidcam.models import save_classifier
+from vidcam.models import load_model, save_classifier
 from vidcam.models.classifier import Classifier
-from vidcam.training import architectures, checkpoint, distill, half, loop, transfer
-from vidcam.training.augment import augment
-from vidcam.training.data import Files, Folder, Pictures, Progress, class_weights, read_pictures, split_off
+from vidcam.training import checkpoint, distill, half, loop, transfer
+from vidcam.training.augment import Variation
+from vidcam.training.data import Pictures, Progress, class_weights
+from vidcam.training.options import OWN, WEIGHT_DECAY, Options
+from vidcam.training.reading import Data
 from vidcam.types import Array
 
-ARCHITECTURES = ("cnn", "cnn_flatten", *transfer.BASES)
-OWN: dict[str, Callable[..., Any]] = {"cnn": architectures.cnn, "cnn_flatten": architectures.cnn_flatten}
-LEARNING_RATE = {"cnn": 2e-3}
-WEIGHT_DECAY = {"cnn": 0.05}
 FINE_TUNE_RATE = 0.02
 """The learning rate of fine-tuning, as a share of the head's."""
+GROUNDS = 512
+"""At most so many pictures of the background show around others."""
 AUGMENTED_VIEWS = 3
 """How many varied views of each picture the frozen base is asked about, beside the picture itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What `vidcam train` lets choose.
-
-    Attributes:
-        arch: one of `ARCHITECTURES`.
-        input_size: (width, height) in pixels, None for the architecture's own.
-        batch_size: pictures a step.
-        epochs: at most so many.
-        fine_tune: epochs with the base's top free, after the others; transfer learning only.
-        learning_rate: the highest, None for the architecture's own.
-        augment: vary the training pictures.
-        val_split: the share of the training pictures to validate on where there is no `val` folder.
-        patience: end after so many epochs without a lower validation loss.
-        seed: of the split, the order, the variation and the first weights.
-        weights: the transfer base's weights file.
-        dense: units of a hidden layer on the transfer base.
-        dropout: the share of the features left out in training, on the transfer base.
-        distill: a model file of the same classes whose opinion softens the targets.
-        precision: what `cnn` and `cnn_flatten` compute in while they train.
-        half: keep the file's weights as 16-bit numbers.
-    """
-
-    arch: str = "cnn"
-    input_size: tuple[int, int] | None = None
-    batch_size: int = 32
-    epochs: int = 20
-    fine_tune: int = 0
-    learning_rate: float | None = None
-    augment: bool = True
-    val_split: float = 0.1
-    patience: int = 10
-    seed: int = 0
-    weights: Path | None = None
-    dense: int = 0
-    dropout: float = 0.2
-    distill: Path | None = None
-    precision: str = "float32"
-    half: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The pictures of a training.
-
-    Attributes:
-        labels: the class names.
-        train: what is learnt from.
-        val: what decides when to stop.
-        test: what is only evaluated on, None where the folder has none.
-    """
-
-    labels: tuple[str, ...]
-    train: Pictures
-    val: Pictures
-    test: Pictures | None
-
-    @property
-    def splits(self) -> dict[str, Pictures]:
-        """The splits that there are, by name, `test` last."""
-        return {"train": self.train, "val": self.val, **({"test": self.test} if self.test is not None else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,62 +50,6 @@ class Result:
     interrupted: bool
 
 
-def check(options: Options) -> Options:
-    """Fills in what depends on the architecture and refuses what does not go together.
-
-    Returns:
-        The options with input size and learning rate set.
-
-    Raises:
-        UsageError: an option does not go with the architecture.
-    """
-    arch = options.arch
-    if arch not in ARCHITECTURES:
-        raise UsageError(f"--arch {arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
-    own = arch in OWN
-    for name, given in (("--weights", options.weights), ("--fine-tune", options.fine_tune), ("--dense", options.dense)):
-        if own and given:
-            raise UsageError(f"{name}: goes with transfer learning; {arch} starts from nothing")
-    if not own and options.precision != "float32":
-        raise UsageError(f"--precision {options.precision}: goes with {' and '.join(OWN)}; {arch} trains in float32")
-    for name, path in (("--weights", options.weights), ("--distill", options.distill)):
-        if path is not None and not path.is_file():
-            raise UsageError(f"{name} {path}: no such file")
-    side = architectures.DEFAULT_SIZE.get(arch, 224)
-    size = options.input_size or (side, side)
-    architectures.check_size(arch, size, architectures.MIN_SIZE[arch] if own else transfer.BASES[arch].minimum)
-    rate = options.learning_rate or LEARNING_RATE.get(arch, 1e-3)
-    return replace(options, input_size=size, learning_rate=rate)
-
-
-def read(folder: Folder, options: Options, progress: Progress | None = None) -> Data:
-    """Splits and reads a data folder's pictures.
-
-    Args:
-        folder: what `discover` found.
-        options: checked options.
-        progress: told of every picture.
-
-    Returns:
-        The pictures, at the input size.
-
-    Raises:
-        UsageError: there is no training split.
-        VidcamError: a class has no readable picture.
-    """
-    if "train" not in folder.splits:
-        raise UsageError(f"{folder.root}: holds no train folder")
-    splits: dict[str, Files] = dict(folder.splits)
-    if "val" not in splits:
-        splits["train"], splits["val"] = split_off(splits["train"], options.val_split, options.seed)
-    assert options.input_size is not None
-    read = {
-        name: read_pictures(files, options.input_size, folder.labels, progress, f"reading {name}")
-        for name, files in splits.items()
-    }
-    return Data(folder.labels, read["train"], read["val"], read.get("test"))
-
-
 def train(
     data: Data,
     output: str | Path,
@@ -183,12 +65,13 @@ def train(
         data: the pictures.
         output: the `.keras` file; a folder of the same stem beside it holds the checkpoint while the training runs.
         options: checked options.
-        resume: go on from the checkpoint, where there is one; a training that Ctrl-C ended leaves it.
+        resume: go on from the checkpoint, where there is one.
         progress: told of the work that is being done.
         on_epoch: called with every new row of the history.
 
     Returns:
-        The result; the file is complete.
+        The result; the file is complete. The checkpoint stays, so that what follows can be taken up again as well:
+        `finish` removes it.
 
     Raises:
         UsageError: the checkpoint is of another run, or the teacher knows other classes.
@@ -206,16 +89,25 @@ def train(
     soft: dict[str, Array] = dict(held.extra) if held is not None else {}
     if options.distill is not None and "teacher" not in soft:
         teacher = distill.load_teacher(options.distill)
-        soft["teacher"] = distill.teacher_probabilities(teacher, data.train.paths, data.labels, progress)
+        soft["teacher"] = distill.teacher_probabilities(
+            teacher,
+            data.train,
+            data.labels,
+            _variation(data.train, count, options),
+            views=options.teacher_views,
+            seed=options.seed,
+            progress=progress,
+        )
     targets = loop.one_hot(data.train.classes, count)
     if "teacher" in soft:
         targets = distill.soften(targets, soft["teacher"])
     weights = class_weights(data.train.classes, count)[data.train.classes]
-    train = loop.Samples(data.train.pixels, data.train.classes, targets, weights)
+    train = loop.Samples(data.train.pixels, data.train.classes, targets, weights, data.train.aspects)
+    how_varied = _variation(data.train, count, options)
     val = _validation(data.val, count)
     how = {"file": file, "fingerprint": mark, "extra": soft, "progress": progress, "on_epoch": on_epoch}
     run = _own if options.arch in OWN else _transferred
-    model, state, interrupted = run(train, val, count, options, how)
+    model, state, interrupted = run(train, val, options, _plan(options, how_varied), how)
     if options.half:
         half.round_weights(model)
     temperature = _calibrate(model, val)
@@ -227,17 +119,16 @@ def train(
         preprocess="none",
         input_size=options.input_size,  # type: ignore[arg-type]
         channels=3,
-        fit="squash",
+        fit=options.fit,
         labels=data.labels,
         source=str(output),
     )
     # Names, not paths: the file may travel.
-    told = {name: Path(v).name if name in ("weights", "distill") and v else v for name, v in mark.items()}
+    files = ("weights", "distill", "background", "start_from")
+    told = {name: Path(v).name if name in files and v else v for name, v in mark.items()}
     save_classifier(classifier, output, extra={"training": {**told, "temperature": temperature}})
     if options.half:
         half.halve(output)
-    if not interrupted:
-        file.unlink(missing_ok=True)
     return Result(classifier, state.history, state.best_epoch, temperature, interrupted)
 
 
@@ -246,47 +137,79 @@ def checkpoint_file(output: Path) -> Path:
     return output.with_suffix("") / "checkpoint.npz"
 
 
+def finish(output: Path) -> None:
+    """Removes the checkpoint of a training that has nothing left to do."""
+    checkpoint_file(output).unlink(missing_ok=True)
+
+
 def _fingerprint(options: Options, data: Data) -> dict[str, Any]:
     """What a resumed run has to share; more epochs are another schedule and so another run."""
-    mark = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(options).items()}
-    return {**mark, "labels": list(data.labels), "pictures": [len(data.train), len(data.val)]}
+    mark: dict[str, Any] = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(options).items()}
+    for name in ("weights", "distill", "start_from"):
+        path = getattr(options, name)
+        if path is not None:
+            mark[f"content of the {name} file"] = _digest([path.read_bytes()])
+    parts = [a for p in (data.train, data.val) for a in (p.classes, *p.pixels)]
+    return {**mark, "labels": list(data.labels), "set of pictures": _digest(np.ascontiguousarray(a) for a in parts)}
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
 
 
 def _validation(pictures: Pictures, count: int) -> loop.Samples:
     ones = np.ones(len(pictures), np.float32)
-    return loop.Samples(pictures.pixels, pictures.classes, loop.one_hot(pictures.classes, count), ones)
+    return loop.Samples(pictures.pixels, pictures.classes, loop.one_hot(pictures.classes, count), ones, ones)
 
 
-def _plan(name: str, options: Options) -> loop.Plan:
+def _variation(pictures: Pictures, count: int, options: Options) -> Variation | None:
+    if not options.augment:
+        return None
+    grounds = None
+    if options.background is not None:
+        members = np.flatnonzero(pictures.classes == count - 1)
+        grounds = np.stack([pictures.pixels[i] for i in members[:: -(-len(members) // GROUNDS)]])
+    return Variation(options.scale, options.aspect, options.sides, grounds)
+
+
+def _plan(options: Options, variation: Variation | None) -> loop.Plan:
     assert options.learning_rate is not None
     return loop.Plan(
-        name=name,
+        name="train",
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         weight_decay=WEIGHT_DECAY.get(options.arch, 1e-4),
         patience=options.patience,
         seed=options.seed,
-        vary=augment if options.augment else None,
+        vary=variation,
+        ema=options.ema,
     )
 
 
 def _own(
-    train: loop.Samples, val: loop.Samples, count: int, options: Options, how: dict[str, Any]
+    train: loop.Samples, val: loop.Samples, options: Options, plan: loop.Plan, how: dict[str, Any]
 ) -> tuple[Any, loop.State, bool]:
-    build = OWN[options.arch]
+    build, count = OWN[options.arch], _count(train)
     dtype = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
-    learner = build(options.input_size, count, training=True, dtype=dtype)
-    state, interrupted = loop.fit(learner, train, val, _plan("train", options), **how)
+    size = (None, None) if options.sides or options.fit == "keep" else options.input_size
+    learner = build(size, count, training=True, dtype=dtype)
+    if options.start_from is not None:
+        _begin(learner, options.start_from)
+    state, interrupted = loop.fit(learner, train, val, plan, **how)
     model = build(options.input_size, count)
     model.set_weights(learner.get_weights())
     return model, state, interrupted
 
 
 def _transferred(
-    train: loop.Samples, val: loop.Samples, count: int, options: Options, how: dict[str, Any]
+    train: loop.Samples, val: loop.Samples, options: Options, plan: loop.Plan, how: dict[str, Any]
 ) -> tuple[Any, loop.State, bool]:
     assert options.input_size is not None
+    count = _count(train)
     model, body, top = transfer.build(
         options.arch, options.input_size, count, options.weights, dense=options.dense, dropout=options.dropout
     )
@@ -295,34 +218,55 @@ def _transferred(
     if held is None or held.phase != "tune":
         views = 1 + (AUGMENTED_VIEWS if options.augment else 0)
         told = how["progress"]
-        on_train = _features(body, train, options, views, told)
-        plan = replace(_plan("head", options), vary=None)
-        state, interrupted = loop.fit(top, on_train, _features(body, val, options, 1, told), plan, **how)
+        on_train = _features(body, train, plan, views, told)
+        on_val = _features(body, val, replace(plan, vary=None), 1, told)
+        state, interrupted = loop.fit(top, on_train, on_val, replace(plan, name="head", vary=None), **how)
     if options.fine_tune and not interrupted:
         transfer.unfreeze(model, options.arch)
-        plan = _plan("tune", options)
-        plan = replace(plan, epochs=options.fine_tune, learning_rate=plan.learning_rate * FINE_TUNE_RATE)
+        rate = plan.learning_rate * FINE_TUNE_RATE
+        plan = replace(plan, name="tune", epochs=options.fine_tune, learning_rate=rate)
         state, interrupted = loop.fit(model, train, val, plan, earlier=state.history, **how)
     return transfer.finished(model, top, count), state, interrupted
 
 
-def _features(
-    body: Any, samples: loop.Samples, options: Options, views: int, progress: Progress | None
-) -> loop.Samples:
+def _count(samples: loop.Samples) -> int:
+    return max(2, int(samples.targets.shape[-1]))
+
+
+def _features(body: Any, samples: loop.Samples, plan: loop.Plan, views: int, progress: Progress | None) -> loop.Samples:
     """Asks the frozen base once about every picture and its varied views, so that the head's epochs take a moment."""
     found = []
     steps = -(-len(samples) // 32)
     for view in range(views):
-        for i, part in enumerate(transfer.features(body, samples.inputs, (options.seed, view) if view else None), 1):
+        vary = plan.vary if view else None
+        pixels, seed = np.asarray(samples.inputs), (plan.seed, view)
+        for i, part in enumerate(transfer.features(body, pixels, samples.aspects, vary, seed), 1):
             found.append(part)
             if progress is not None:
                 progress("features of the base", view * steps + i, views * steps)
     return loop.Samples(
         np.concatenate(found),
         np.tile(samples.classes, views),
-        np.tile(samples.targets, (views, 1)),
+        np.tile(samples.targets[:1], (1, views, 1)),
         np.tile(samples.weights, views),
     )
+
+
+def _begin(model: Any, file: Path) -> None:
+    """Gives a network the weights of a trained one; where the classes differ, the last layer's are made to fit.
+
+    Raises:
+        UsageError: the file holds a network of another kind.
+    """
+    theirs, own = load_model(file).model.get_weights(), model.get_weights()
+    if [w.shape for w in theirs[:-2]] != [w.shape for w in own[:-2]]:
+        raise UsageError(f"--start-from {file}: not a network of --arch {model.name}")
+    for mine, w in zip(own[-2:], theirs[-2:], strict=True):
+        # One output z is the two classes -z / 2 and z / 2.
+        columns = np.concatenate([-w / 2, w / 2], axis=-1) if w.shape[-1] == 1 < mine.shape[-1] else w
+        shared = min(columns.shape[-1], mine.shape[-1])
+        mine[..., :shared] = columns[..., :shared]
+    model.set_weights([*theirs[:-2], *own[-2:]])
 
 
 def _calibrate(model: Any, val: loop.Samples) -> float:

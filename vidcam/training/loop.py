@@ -7,6 +7,7 @@ as one that was never stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 from vidcam._tensorflow import keras, tf
 from vidcam.errors import VidcamError
 from vidcam.training import checkpoint
-from vidcam.training.data import Progress
+from vidcam.training.augment import Variation, augment, draw_looks
+from vidcam.training.average import Average
+from vidcam.training.data import Progress, by_size
 from vidcam.types import Array
 
 WARM_UP = 0.05
@@ -28,16 +31,20 @@ class Samples:
     """What a network is trained or validated on.
 
     Attributes:
-        inputs: uint8 (N, h, w, 3) pixels, or float32 (N, k) features.
+        inputs: uint8 (N, h, w, 3) pixels, or float32 (N, k) features; what is only predicted may be a list of pixels
+            (h, w, 3) of several sizes.
         classes: int64 (N,), class indices.
-        targets: float32 (N, outputs), the probabilities to learn: one output for two classes, else one for each.
+        targets: float32 (views, N, outputs), the probabilities to learn: one output for two classes, else one for each.
+            With several views the parts of the pictures that are seen repeat after so many epochs.
         weights: float32 (N,), what each sample counts.
+        aspects: float32 (N,), width through height of the pictures as they were; None for features.
     """
 
-    inputs: Array
+    inputs: Array | list[Array]
     classes: Array
     targets: Array
     weights: Array
+    aspects: Array | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -55,7 +62,9 @@ class Plan:
         weight_decay: of AdamW, times the learning rate a step.
         patience: end after so many epochs without a lower validation loss, None for never.
         seed: of the order of the samples and of their variation.
-        vary: from a batch of inputs and a seed, int32 (2,), to what the network takes; None only casts.
+        vary: how pictures vary; None shows them as they are.
+        ema: what the average of the weights keeps of itself at every step, 0 for no average. With it the average is
+            what is validated and kept.
     """
 
     name: str
@@ -65,7 +74,8 @@ class Plan:
     weight_decay: float
     patience: int | None
     seed: int
-    vary: Callable[[Any, Any], Any] | None = None
+    vary: Variation | None = None
+    ema: float = 0.0
 
 
 @dataclass(slots=True)
@@ -88,10 +98,10 @@ class State:
 
 
 def one_hot(classes: Array, count: int) -> Array:
-    """Returns class indices as target probabilities, float32 (N, 1) for two classes, else (N, count)."""
+    """Returns class indices as target probabilities, float32 (1, N, 1) for two classes, else (1, N, count)."""
     if count == 2:
-        return classes.astype(np.float32)[:, None]
-    return np.eye(count, dtype=np.float32)[classes]
+        return classes.astype(np.float32)[None, :, None]
+    return np.eye(count, dtype=np.float32)[classes][None]
 
 
 def fit(
@@ -131,10 +141,12 @@ def fit(
     steps = max(1, len(train) // plan.batch_size)
     optimizer = _optimizer(model, plan, steps)
     state = State(history=list(earlier))
+    average = Average(model, plan.ema) if plan.ema else None
+    changing = [*model.variables, *optimizer.variables, *(average.variables if average else ())]
     if file is not None and (held := checkpoint.read(file, fingerprint or {})) and held.phase == plan.name:
         state = State(held.epoch, held.history, held.best, held.best_epoch, held.best_loss)
-        checkpoint.restore(held, [*model.variables, *optimizer.variables])
-    step = _train_step(model, optimizer, train)
+        checkpoint.restore(held, changing)
+    step = _train_step(model, optimizer, train, average)
     evaluate = predictor(model)
     if earlier and not state.best:  # what the phases before have reached is not given up for less
         state.best, state.best_loss = [np.array(w) for w in model.weights], score(evaluate, val)[0]
@@ -142,7 +154,9 @@ def fit(
     try:
         while state.epoch < plan.epochs and not _exhausted(state, plan.patience):
             row = _epoch(step, train, plan, state.epoch, steps=steps, progress=progress)
-            loss, accuracy = score(evaluate, val)
+            with average.shown() if average else nullcontext():
+                loss, accuracy = score(evaluate, val)
+                weights = [np.array(w) for w in model.weights] if loss < state.best_loss else []
             row |= {"val_loss": loss, "val_accuracy": accuracy}
             if not np.isfinite([row["loss"], loss]).all():
                 raise VidcamError(
@@ -150,14 +164,13 @@ def fit(
                 )
             state.epoch += 1
             state.history.append(row)
-            if loss < state.best_loss:
-                state.best, state.best_epoch = [np.array(w) for w in model.weights], state.epoch
-                state.best_loss = loss
+            if weights:
+                state.best, state.best_epoch, state.best_loss = weights, state.epoch, loss
             if file is not None:
                 held = checkpoint.Checkpoint(
                     plan.name, state.epoch, state.history, state.best, state.best_epoch, state.best_loss
                 )
-                checkpoint.write(file, held, [*model.variables, *optimizer.variables], fingerprint or {}, extra or {})
+                checkpoint.write(file, held, changing, fingerprint or {}, extra or {})
             if on_epoch is not None:
                 on_epoch(row)
     except KeyboardInterrupt:
@@ -169,21 +182,25 @@ def fit(
     return state, interrupted
 
 
-def predictor(model: Any) -> Callable[[Array], Array]:
+def predictor(model: Any) -> Callable[[Array | list[Array]], Array]:
     """Returns a function from inputs of any number to the model's outputs, float32 (N, outputs)."""
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
     def forward(x: Any) -> Any:
         return model(tf.cast(x, tf.float32), training=False)
 
-    def predict(inputs: Array, batch: int = 64) -> Array:
-        parts = [forward(tf.constant(inputs[i : i + batch])).numpy() for i in range(0, len(inputs), batch)]
-        return np.concatenate(parts).astype(np.float32)
+    def predict(inputs: Array | list[Array], batch: int = 64) -> Array:
+        found = np.zeros((len(inputs), model.output_shape[-1]), np.float32)
+        for members in by_size(inputs):
+            for i in range(0, len(members), batch):
+                chosen = members[i : i + batch]
+                found[chosen] = forward(tf.constant(np.stack([inputs[c] for c in chosen]))).numpy()
+        return found
 
     return predict
 
 
-def score(predict: Callable[[Array], Array], samples: Samples) -> tuple[float, float]:
+def score(predict: Callable[[Array | list[Array]], Array], samples: Samples) -> tuple[float, float]:
     """Returns the mean cross-entropy against the true classes in nats, and the accuracy, of a model of logits."""
     logits = predict(samples.inputs).astype(np.float64)
     if logits.shape[1] == 1:
@@ -213,13 +230,13 @@ def _optimizer(model: Any, plan: Plan, steps: int) -> Any:
     return optimizer
 
 
-def _train_step(model: Any, optimizer: Any, train: Samples) -> Any:
-    binary = train.targets.shape[1] == 1
+def _train_step(model: Any, optimizer: Any, train: Samples, average: Average | None) -> Any:
+    binary = train.targets.shape[2] == 1
     targets, weights, classes = (tf.constant(a) for a in (train.targets, train.weights, train.classes))
 
-    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator, unused-ignore]
-    def step(x: Any, chosen: Any) -> Any:
-        target, weight, truth = (tf.gather(a, chosen) for a in (targets, weights, classes))
+    @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
+    def step(x: Any, chosen: Any, view: Any) -> Any:
+        target, weight, truth = (tf.gather(a, chosen) for a in (targets[view], weights, classes))
         with tf.GradientTape() as tape:
             logits = tf.cast(model(x, training=True), tf.float32)
             if binary:
@@ -229,6 +246,8 @@ def _train_step(model: Any, optimizer: Any, train: Samples) -> Any:
             loss = tf.reduce_mean(losses * weight)
         variables = model.trainable_variables
         optimizer.apply(tape.gradient(loss, variables), variables)
+        if average is not None:
+            average.update()
         guess = tf.cast(logits[:, 0] > 0, truth.dtype) if binary else tf.argmax(logits, axis=1)
         return loss, tf.reduce_mean(tf.cast(tf.equal(guess, truth), tf.float32))
 
@@ -240,8 +259,9 @@ def _epoch(
 ) -> dict[str, Any]:
     sums = np.zeros(2)
     name = f"{plan.name} {epoch + 1}/{plan.epochs}"
+    view = tf.constant(epoch % len(train.targets))
     for i, (x, chosen) in enumerate(_batches(train, plan, epoch, steps), 1):
-        sums += [float(v) for v in step(x, chosen)]
+        sums += [float(v) for v in step(x, chosen, view)]
         if progress is not None:
             progress(f"{name}, loss {sums[0] / i:.3f}, accuracy {sums[1] / i:.3f}", i, steps)
     return {
@@ -254,7 +274,10 @@ def _epoch(
 
 def _batches(train: Samples, plan: Plan, epoch: int, steps: int) -> Any:
     order = np.random.default_rng([plan.seed, epoch]).permutation(len(train))
-    inputs, vary = train.inputs, plan.vary
+    inputs, vary, aspects = np.asarray(train.inputs), plan.vary, train.aspects
+    views = len(train.targets)
+    looks = draw_looks(len(train), plan.seed, epoch % views if views > 1 else epoch) if vary else None
+    sides = [vary.side(epoch * steps + i, plan.seed) if vary else None for i in range(steps)]
 
     def load(number: Any, chosen: Any) -> tuple[Any, Any]:
         # From the array at run time: as a constant of the graph it would be copied.
@@ -262,7 +285,12 @@ def _batches(train: Samples, plan: Plan, epoch: int, steps: int) -> Any:
         x.set_shape((None, *inputs.shape[1:]))
         if vary is None:
             return tf.cast(x, tf.float32), chosen
-        return vary(x, tf.stack([plan.seed, epoch * steps + tf.cast(number, tf.int32)])), chosen
+        side = tf.gather(tf.constant([s or 0 for s in sides]), number)
+        size = tf.stack([side, side]) if vary.sides else tf.constant(inputs.shape[1:3])
+        seed = tf.stack([plan.seed, epoch * steps + tf.cast(number, tf.int32)])
+        varied = augment(x, tf.gather(looks, chosen), tf.gather(aspects, chosen), size, seed=seed, variation=vary)
+        varied.set_shape((None, *(x.shape[1:3] if vary.sides is None else (None, None)), 3))
+        return varied, chosen
 
     # Nothing is left to tune, and an iterator that is closed waits until the tuner wakes: up to a minute an epoch.
     fixed = tf.data.Options()

@@ -14,7 +14,7 @@ from vidcam.errors import VidcamError
 from vidcam.models import zoo
 from vidcam.models.archive import first_line
 from vidcam.training.architectures import head
-from vidcam.training.augment import augment
+from vidcam.training.augment import Variation, augment, draw_looks
 from vidcam.types import Array
 
 CAFFE_MEAN_RGB = (123.68, 116.779, 103.939)
@@ -122,16 +122,26 @@ def unfreeze(model: Any, arch: str) -> None:
             layer.trainable = not still
 
 
-def features(network: Any, pixels: Array, seed: tuple[int, int] | None) -> Iterator[Array]:
-    """Yields the pooled features of batches of pictures, float32 (B, k); with a seed, of varied views of them."""
+def features(
+    network: Any, pixels: Array, aspects: Array | None, variation: Variation | None, seed: tuple[int, int]
+) -> Iterator[Array]:
+    """Yields the pooled features of batches of pictures, float32 (B, k); with a variation, of varied views of them."""
+    size = tf.constant(pixels.shape[1:3])
+    looks = draw_looks(len(pixels), *seed)
+    aspects = np.ones(len(pixels), np.float32) if aspects is None else aspects
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def forward(x: Any, number: Any) -> Any:
-        x = tf.cast(x, tf.float32) if seed is None else augment(x, tf.stack([seed[0], seed[1] * BATCHES + number]))
+    def forward(x: Any, draws: Any, aspect: Any, number: Any) -> Any:
+        x = tf.cast(x, tf.float32)
+        if variation is not None:
+            number = tf.stack([seed[0], seed[1] * BATCHES + number])
+            x = augment(x, draws, aspect, size, seed=number, variation=variation)
         return network(x, training=False)
 
     for i in range(0, len(pixels), 32):
-        yield forward(tf.constant(pixels[i : i + 32]), tf.constant(i // 32)).numpy()
+        part = slice(i, i + 32)
+        parts = (tf.constant(a[part]) for a in (pixels, looks, aspects))
+        yield forward(*parts, tf.constant(i // 32)).numpy()
 
 
 def _top(features: Any, classes: int, dense: int, dropout: float) -> Any:
