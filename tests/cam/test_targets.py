@@ -44,6 +44,11 @@ def test_labels_and_indices_are_found(said, indices):
         (-1, "0 to 999"),
         ("", "no class"),
         ("shepherd", "German shepherd"),
+        ("cat", "close ones: tiger cat, Persian cat, Siamese cat, Egyptian cat"),
+        ("cats", "close ones: tiger cat, Persian cat, Siamese cat, Egyptian cat"),
+        ("white terrier", "close ones: West Highland white terrier"),
+        ("terrier", r"close ones: .* terrier, .* and \d+ more"),
+        ("!!", "none close to that"),
     ],
 )
 def test_what_is_not_found_is_explained(said, message):

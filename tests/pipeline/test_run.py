@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -147,6 +149,19 @@ def test_one_frame_of_a_video_is_chosen_by_start(clip, tmp_path, classifier):
     made = np.asarray(Image.open(tmp_path / "still.png"))
     assert result.frames == 1
     assert np.abs(made.astype(int) - clip_pictures(12)[5]).mean() < 6
+
+
+def test_what_run_does_not_take_says_what_does(clip, tmp_path, classifier):
+    for source, said in (
+        (clip.parent, f"is a folder of clips; `vidcam batch {clip.parent} -o OUTDIR` does each of them"),
+        ("https://example.org/a.mp4", "https://example.org/a.mp4: is an address; download the file first"),
+        (Path("rtsp:/example.org/1"), "`vidcam live rtsp://example.org/1`"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            vidcam.run(source, tmp_path / "o.mp4", model=classifier)
+    with pytest.raises(VidcamError, match=r"clip.mp4: lasts 1.20 s; --start 9 is beyond its end"):
+        vidcam.run(clip, tmp_path / "o.mp4", model=classifier, start=9)
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
 
 
 def test_start_end_and_default_names(clip, tmp_path, classifier, monkeypatch):

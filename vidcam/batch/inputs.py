@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from vidcam.errors import UsageError, VidcamError
+from vidcam.media.info import VIDEOS
 from vidcam.media.times import parse_time
 
-_VIDEOS = "mp4 m4v mov mkv webm avi wmv asf flv mpg mpeg m2v ts mts m2ts 3gp ogv vob mxf y4m"
 _PICTURES = "gif apng webp avif png jpg jpeg jfif bmp tif tiff"
-MEDIA = frozenset(f".{name}" for name in f"{_VIDEOS} {_PICTURES}".split())
+MEDIA = VIDEOS | {f".{name}" for name in _PICTURES.split()}
 """Suffixes of what is taken from a folder; a file that is named itself may have any."""
 _WILD = re.compile(r"[*?\[]")
 

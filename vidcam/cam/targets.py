@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from vidcam.errors import UsageError
 if TYPE_CHECKING:
     from vidcam.types import Array
 
+_NAMED = 8
+"""Classes that a message names at most."""
 TOP = "top"
 CLIP_TOP = "clip-top"
 """The class that a whole clip shows most; whoever knows the clip puts the class in its place."""
@@ -144,10 +147,19 @@ def _index(part: str | int, labels: Sequence[str]) -> int:
 
 
 def _hint(text: str, labels: Sequence[str]) -> str:
+    """Names classes that may be meant: those that hold the words first, those of kinds before others."""
     if len(labels) <= 12:
         return f"; its classes are {', '.join(labels)}"
+    wanted = _words(text)
+    holding = [label for label in dict.fromkeys(labels) if wanted and wanted <= _words(label)]
+    holding.sort(key=lambda label: _words(_plain(label).split()[-1]) != _words(_plain(text).split()[-1]))
     plain = {_plain(label): label for label in labels}
-    close = difflib.get_close_matches(_plain(text), plain, n=5, cutoff=0.6)
-    words = [label for key, label in plain.items() if _plain(text) in key.split()]
-    close_labels = list(dict.fromkeys([*(plain[key] for key in close), *words]))[:5]
-    return f"; close ones: {', '.join(close_labels)}" if close_labels else f"; it has {len(labels)}, none close to that"
+    close = [plain[key] for key in difflib.get_close_matches(_plain(text), plain, n=5, cutoff=0.6)]
+    named = list(dict.fromkeys([*holding[:_NAMED], *close]))[: max(len(holding[:_NAMED]), 5)]
+    more = f" and {len(holding) - _NAMED} more" if len(holding) > _NAMED else ""
+    return f"; close ones: {', '.join(named)}{more}" if named else f"; it has {len(labels)}, none close to that"
+
+
+def _words(text: str) -> set[str]:
+    """Returns a text's words without the s of a plural."""
+    return {word if len(word) < 4 else word.removesuffix("s") for word in re.findall(r"\w+", _plain(text))}

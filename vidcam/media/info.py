@@ -14,6 +14,9 @@ DEFAULT_MAX_PIXELS = 2**26
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv")
 ANIMATION_SUFFIXES = (".gif", ".webp")
 STILL_SUFFIXES = (".png", ".jpg", ".jpeg")
+_VIDEOS = "mp4 m4v mov mkv webm avi wmv asf flv mpg mpeg m2v ts mts m2ts 3gp ogv vob mxf y4m"
+VIDEOS = frozenset(f".{name}" for name in _VIDEOS.split())
+"""Suffixes of files that are taken for videos before they are opened."""
 SUFFIXES = (*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES, *STILL_SUFFIXES)
 """What can be written."""
 

@@ -19,7 +19,7 @@ from vidcam.cam import METHODS, Explainer
 from vidcam.cam.run import EngineName, check_engine
 from vidcam.cam.targets import CLIP_TOP, Layers, Target
 from vidcam.errors import Interrupted, UsageError, VidcamError
-from vidcam.media import open_sink, open_source
+from vidcam.media import Info, open_sink, open_source
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
 from vidcam.pipeline.cells import split_methods
 from vidcam.pipeline.clip import Passes, Progress, Reader
@@ -206,7 +206,7 @@ def run(
         if interrupted and not (seen.frames and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
         if not seen.frames:
-            raise VidcamError(f"{source}: has no picture in the time that was asked for")
+            raise VidcamError(_nothing(source, info, start))
         # Of a run that was ended early, more was explained than is shown.
         made = recorder.tracks()[0].first(seen.frames) if recorder else None
         with meter.stage("encode"):
@@ -226,6 +226,13 @@ def run(
         track=made,
         timings=timings,
     )
+
+
+def _nothing(source: str | Path, info: Info, start: float | None) -> str:
+    """Says why there was no picture to explain."""
+    if start and info.duration and start >= info.duration:
+        return f"{source}: lasts {info.duration:.2f} s; --start {start:g} is beyond its end"
+    return f"{source}: has no picture in the time that was asked for"
 
 
 def _comment(metas: Sequence[Mapping[str, str]]) -> str:

@@ -20,6 +20,8 @@ _PICTURE_SIGNATURES = (
     rb"BM",
     rb"II\*\0|MM\0\*",
 )
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.IGNORECASE | re.DOTALL)
+"""As `Path` has it, with one slash; a drive of Windows has one letter."""
 _PICTURE = re.compile(rb"|".join(_PICTURE_SIGNATURES), re.DOTALL)
 
 
@@ -60,6 +62,7 @@ def open_source(
         raise UsageError(f"--max-pixels {max_pixels}: must be at least 1")
     reading = Reading(cut, max_size, max_pixels, background)
     file = Path(path)
+    _check_no_address(file)
     if file.is_dir() or ("%" in file.name and not file.exists()):
         from vidcam.media.read.sequence import SequenceSource
 
@@ -74,6 +77,14 @@ def open_source(
     from vidcam.media.read.video import VideoSource
 
     return VideoSource(file, reading)
+
+
+def _check_no_address(file: Path) -> None:
+    """Raises a UsageError for the address of something that is not on this machine."""
+    found = _ADDRESS.match(str(file))
+    if found and not file.exists():
+        url = f"{found[1]}://{found[2]}"
+        raise UsageError(f"{url}: is an address; download the file first, or watch a stream with `vidcam live {url}`")
 
 
 def _head(file: Path) -> bytes:

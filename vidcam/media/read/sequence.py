@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media.info import Info
+from vidcam.media.info import VIDEOS, Info
 from vidcam.media.read.cut import Reading, Shot
 from vidcam.media.read.pictures import read_still
 from vidcam.media.read.source import Source
@@ -26,6 +26,11 @@ class SequenceSource(Source):
 
     def __init__(self, path: Path, reading: Reading, fps: Seconds | None) -> None:
         if fps is None:
+            clips = (
+                [file for file in path.iterdir() if file.suffix.lower() in VIDEOS | {".gif"}] if path.is_dir() else []
+            )
+            if clips:
+                raise UsageError(f"{path}: is a folder of clips; `vidcam batch {path} -o OUTDIR` does each of them")
             raise UsageError(f"{path}: images in a folder have no times; give --fps, the frames a second")
         if fps <= 0:
             raise UsageError(f"--fps {fps}: must be above 0")
