@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.clips import clip_pictures, make_gif, make_video
 from tests.networks import gap_cnn
-from vidcam.batch import main
+from vidcam.batch import many_clips
 from vidcam.batch.plan import Job, Settings
 from vidcam.batch.records import Record
 from vidcam.batch.work import Bench
@@ -67,6 +67,6 @@ def clips(tmp_path) -> Path:
 @pytest.fixture
 def batch(clips, models, tmp_path, monkeypatch):
     """`run_batch` of the clips with a small model into `tmp_path / "out"`, options as they are given."""
-    monkeypatch.setattr(main, "LocalWorker", lambda settings, part: Inline(settings))
+    monkeypatch.setattr(many_clips, "LocalWorker", lambda settings, part: Inline(settings))
     options = {"outdir": tmp_path / "out", "model": models / "m.keras", "recursive": True, "workers": 1}
-    return lambda *inputs, **more: functools.partial(main.run_batch, inputs or [clips], **options)(**more)
+    return lambda *inputs, **more: functools.partial(many_clips.run_batch, inputs or [clips], **options)(**more)

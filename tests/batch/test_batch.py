@@ -143,7 +143,7 @@ def test_only_what_changed_is_done_again(batch, clips, models, tmp_path):
     assert reasons(batch)["new.gif"] == "new"
     batch()
     assert reasons(batch) == {}
-    assert set(reasons(batch, colormap="turbo").values()) == {"--colormap is turbo, was null"}
+    assert set(reasons(batch, colormap="turbo").values()) == {"--colormap is turbo, was jet"}
     assert set(reasons(batch, model=models / "two.keras").values()) == {"the model is two.keras, was m.keras"}
     assert set(reasons(batch, force=True).values()) == {"--force"}
     assert len(reasons(batch, force=True)) == 4
@@ -243,7 +243,7 @@ def test_a_list_gives_each_clip_its_target_and_times(batch, clips, tmp_path):
     listed.write_text("file,target,start,end\na.mp4,1,0.5,1.5\na.mp4,2,,\nsub/b.gif,,,\n")
     made = batch(listed=listed, dry_run=True)
     assert len(made.steps) == 5, "the folder and the list"
-    from vidcam.batch.main import run_batch  # the fixture's worker is still in place
+    from vidcam.batch.many_clips import run_batch  # the fixture's worker is still in place
 
     made = run_batch([], tmp_path / "listed", listed=listed, model=made.steps[0].job.settings.model["model"], workers=1)
     assert names(made.done) == ["a~1~0.5-1.5.mp4", "a~2.mp4", "sub/b.gif"]
@@ -283,7 +283,6 @@ def test_a_name_that_is_no_text_works_too(batch, clips, tmp_path):
         ({"colormap": "nope"}, "nope"),
         ({"method": "nope"}, "nope"),
         ({"start": 5.0, "end": 3.0}, "--end"),
-        ({"maps": "x.npz"}, "maps: is no option of a batch"),
         ({"target": "nope"}, "nope"),
         ({"layer": "nope"}, "nope"),
     ],
@@ -292,6 +291,31 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(batch, tmp_path, op
     with pytest.raises(UsageError, match=said):
         batch(**options)
     assert not any(p.suffix in (".gif", ".csv", ".html") for p in tmp_path.glob("out/**/*"))
+
+
+@pytest.mark.parametrize("name", ["maps", "fsp", "colourmap"])
+def test_an_option_that_there_is_not_is_an_error_as_anywhere_in_python(batch, name):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        batch(**{name: 3})
+
+
+def test_layers_may_be_a_list(batch, models):
+    made = batch(layer=["last"])
+    assert len(made.done) == 3
+    assert made.done[0].made["options"]["layer"] == "last"
+
+
+def test_the_records_of_a_batch_before_options_had_their_objects_still_count(batch, tmp_path):
+    """They hold what the command passed on: every option, and how many frames were computed at once."""
+    batch()
+    store = Store(tmp_path / "out")
+    for record in store.all():
+        record.made["options"]["batch_size"] = 8
+        store.write(record)
+    assert not reasons(batch)
+    record.made["options"].pop("alpha")
+    store.write(record)
+    assert reasons(batch) == {record.name: "--alpha is 0.4, was null"}
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_batch(batch, tmp_path):

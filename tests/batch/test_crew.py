@@ -11,9 +11,12 @@ from vidcam.batch.crew import Crew, Died
 from vidcam.batch.inputs import Input
 from vidcam.batch.plan import Job, Settings
 from vidcam.batch.records import Record
+from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted
+from vidcam.media.options import MediaOptions
+from vidcam.render import Look
 
-SETTINGS = Settings("gif", {}, {}, None)
+SETTINGS = Settings("gif", {}, MapOptions(), Look(), MediaOptions(), None)
 
 
 def jobs(*names: str) -> list[Job]:

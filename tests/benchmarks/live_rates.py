@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from tests.live.fakes import CountedFeed, FakeExplainer, read_count, read_map, resident, session
-from vidcam.live.main import _quick_switches
+from vidcam.live.session import _quick_switches
 from vidcam.live.window import Window
 
 

@@ -10,7 +10,7 @@ from tests.batch.conftest import Inline
 from tests.cli.test_run_command import vidcam
 from tests.clips import make_gif, make_video
 from tests.networks import gap_cnn
-from vidcam.batch import main
+from vidcam.batch import many_clips
 from vidcam.batch.records import Store
 
 
@@ -30,7 +30,7 @@ def command(made, tmp_path, capfd, monkeypatch):
     """Runs `vidcam batch` in a folder with clips and a model, its worker in this process."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "LocalWorker", lambda settings, part: Inline(settings))
+    monkeypatch.setattr(many_clips, "LocalWorker", lambda settings, part: Inline(settings))
     return lambda *arguments: vidcam(capfd, "batch", *arguments, "--model", "m.keras")
 
 

@@ -61,13 +61,13 @@ def test_a_disk_that_fills_with_the_numbers(small_disk: Path, tmp_path, capfd):
 
 
 def test_an_output_folder_that_goes_away_is_one_line(tmp_path, capfd, monkeypatch):
-    from vidcam.pipeline import main
+    from vidcam.pipeline import one_clip
 
     clip = make_video(tmp_path / "clip.mp4", 40)
     gap_cnn().save(tmp_path / "m.keras")
     (tmp_path / "there").mkdir()
     written = []
-    original = main.Outputs.write
+    original = one_clip.Outputs.write
 
     def vanish(self, drawn):
         original(self, drawn)
@@ -77,7 +77,7 @@ def test_an_output_folder_that_goes_away_is_one_line(tmp_path, capfd, monkeypatc
                 path.unlink()
             (tmp_path / "there").rmdir()
 
-    monkeypatch.setattr(main.Outputs, "write", vanish)
+    monkeypatch.setattr(one_clip.Outputs, "write", vanish)
     code, _, stderr = vidcam(
         capfd, "run", clip, "-o", tmp_path / "there" / "out.mp4", "--model", tmp_path / "m.keras", "-q"
     )

@@ -18,7 +18,7 @@ import pytest
 
 from tests.clips import make_video, read_frames
 from vidcam.cli import main
-from vidcam.live import main as session
+from vidcam.live import session
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,11 +17,11 @@ import numpy as np
 from vidcam.cam import METHODS
 from vidcam.errors import UsageError
 from vidcam.live.controls import Settings
-from vidcam.live.main import _Session
 from vidcam.live.server import Server
+from vidcam.live.session import _Session
 from vidcam.live.window import Window
 from vidcam.media.feeds.base import Feed, FeedEnded
-from vidcam.pipeline.draw import Look
+from vidcam.render import Look
 from vidcam.types import Explanation, Placement
 
 BITS = 16

@@ -23,7 +23,7 @@ from vidcam.media.feeds.base import FeedEnded, FeedLost, hide_password
 from vidcam.media.feeds.open import feed_opener
 from vidcam.media.feeds.playback import Playback
 from vidcam.media.feeds.stream import Backlog, StreamFeed
-from vidcam.pipeline.draw import Look
+from vidcam.render import Look
 
 TIMEOUTS = (10.0, 1.0)
 

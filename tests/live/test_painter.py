@@ -12,8 +12,7 @@ from vidcam.live.controls import Settings
 from vidcam.live.explaining import Seen
 from vidcam.live.painter import Painter, lost, waiting, with_figures
 from vidcam.live.slot import Item
-from vidcam.pipeline.draw import Look
-from vidcam.render import overlay
+from vidcam.render import Look, overlay
 
 PLAIN = Settings(replace(LOOK, caption=False), "gradcam", "top")
 

@@ -11,8 +11,7 @@ from vidcam.cam import Explainer
 from vidcam.media import open_source
 from vidcam.metrics.flicker import centroid, flicker, lag
 from vidcam.models import load_model
-from vidcam.pipeline.draw import Look
-from vidcam.render import History, parse_normalize
+from vidcam.render import History, Look, parse_normalize
 
 CLIPS = ("cat_video_2.mp4", "dog_video_2.mp4")
 FRAMES = 60

@@ -15,7 +15,7 @@ from vidcam.errors import VidcamError
 from vidcam.media.read.video import VideoSource
 from vidcam.models import load_model
 from vidcam.pipeline import clip as clip_module
-from vidcam.pipeline import main
+from vidcam.pipeline import one_clip
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.types import Frame
 
@@ -72,7 +72,7 @@ def test_an_exception_in_any_stage_ends_the_run_and_leaves_nothing(stage, clip, 
     elif stage == "draw":
         monkeypatch.setattr("vidcam.pipeline.draw.draw_caption", break_after(5, lambda *a, **k: None))
     elif stage == "encode":
-        monkeypatch.setattr(main.Outputs, "write", break_after(5, main.Outputs.write))
+        monkeypatch.setattr(one_clip.Outputs, "write", break_after(5, one_clip.Outputs.write))
     else:
         options["progress"] = break_after(5, lambda *a: None)
     before = sorted(tmp_path.iterdir())
@@ -168,7 +168,7 @@ def test_a_source_that_hangs_is_an_error_that_names_it(clip, tmp_path, classifie
 
 def test_a_source_that_hangs_while_it_is_opened_is_given_up(clip, tmp_path, classifier, monkeypatch):
     release = threading.Event()
-    monkeypatch.setattr(main, "open_source", lambda *a, **k: release.wait(30))
+    monkeypatch.setattr(one_clip, "open_source", lambda *a, **k: release.wait(30))
     monkeypatch.setattr(clip_module, "Watch", lambda pulse, message: Watch(pulse, message, seconds=0.3))
     with pytest.raises(VidcamError, match=r"clip\.mp4: opening it makes no progress"):
         vidcam.run(clip, tmp_path / "out.mp4", model=classifier)

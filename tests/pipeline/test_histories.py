@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vidcam.pipeline.cells import SINGLE, Grid
-from vidcam.pipeline.draw import Look, draw
+from vidcam.pipeline.draw import draw
 from vidcam.pipeline.explain import Explained, replay
-from vidcam.render import overlay
+from vidcam.render import Look, overlay
 from vidcam.types import Explanation, Frame, Placement, Track
 
 SIZE = (64, 48)

@@ -9,14 +9,13 @@ import pytest
 
 from vidcam.errors import UsageError
 from vidcam.metrics.flicker import centroid, lag
+from vidcam.render.look import Look, parse_normalize
 from vidcam.render.scale import (
-    DEFAULT_SMOOTH,
     RELEASE,
     REMEMBERED,
     History,
-    check_smooth,
     clip_peak,
-    parse_normalize,
+    histories,
 )
 from vidcam.types import Placement, Track
 
@@ -43,7 +42,7 @@ def test_other_normalizations_are_errors_that_name_the_choices(text):
 @pytest.mark.parametrize("seconds", [-0.1, float("nan"), float("inf")])
 def test_a_smoothing_time_is_a_number_of_seconds(seconds):
     with pytest.raises(UsageError, match="smooth"):
-        check_smooth(seconds)
+        Look(smooth=seconds)
 
 
 def shown(history, *arguments, **more):
@@ -218,7 +217,7 @@ def test_by_default_heat_runs_less_than_a_fifth_of_a_second_behind():
     x = np.arange(24)
     path = 12 + 6 * np.sin(2.2 * t) + 2 * np.sin(5.1 * t)
     maps = np.exp(-((x - path[:, None, None]) ** 2) / 8).astype(np.float32) * np.ones((1, 5, 1), np.float32)
-    history = History("running", DEFAULT_SMOOTH)
+    history = histories(Look(), 1)[0]
     heat = np.stack([history(m, float(s))[0] for m, s in zip(maps, t, strict=True)])
     late = lag(centroid(heat)[:, 1:], path[:, None], 1 / 30)
     assert 0.05 < late < 0.12

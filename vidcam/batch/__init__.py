@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from vidcam._lazy import lazy
 
 if TYPE_CHECKING:
-    from vidcam.batch.main import Batch as Batch
-    from vidcam.batch.main import run_batch as run_batch
+    from vidcam.batch.many_clips import Batch as Batch
+    from vidcam.batch.many_clips import run_batch as run_batch
 
-_EXPORTS = {"Batch": "vidcam.batch.main", "run_batch": "vidcam.batch.main"}
+_EXPORTS = {"Batch": "vidcam.batch.many_clips", "run_batch": "vidcam.batch.many_clips"}
 __all__ = list(_EXPORTS)
 __getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,10 @@ from vidcam._version import __version__
 from vidcam.batch.fingerprint import content, model_fingerprint, plain
 from vidcam.batch.inputs import Input
 from vidcam.batch.records import Record, Store, Unreadable
+from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError, VidcamError
+from vidcam.media.options import MediaOptions
+from vidcam.render.look import Look
 
 Format = Literal["gif", "mp4", "webp", "same"]
 FORMATS: tuple[Format, ...] = ("gif", "mp4", "webp", "same")
@@ -23,6 +25,8 @@ VIDEO = ("crf", "preset")
 """Options that only videos have."""
 FILES = ("weights", "labels", "custom_objects")
 """Arguments of `vidcam.load_model` that name files."""
+GONE = {"batch_size": range(1, 1 << 20), "precision": ("float32",)}
+"""Options that older records have, and the values with which outputs are what they are without."""
 WIDTH, FPS, MAX_SECONDS = 480, 12.0, 15.0
 """What a GIF or WebP is unless it is asked for otherwise: at most so wide, so many pictures a second, so long."""
 
@@ -34,14 +38,18 @@ class Settings:
     Attributes:
         format: what is written.
         model: the arguments of `vidcam.load_model`.
-        options: those of `vidcam.run` that are for every clip; None stands for the default.
+        maps: how maps are made.
+        look: how pictures are drawn.
+        media: how files are read and written.
         max_seconds: of each clip, None for all of it.
         overwrite: whether files may be replaced that no batch has made.
     """
 
     format: Format
     model: Mapping[str, Any]
-    options: Mapping[str, Any]
+    maps: MapOptions
+    look: Look
+    media: MediaOptions
     max_seconds: float | None
     overwrite: bool = False
 
@@ -62,6 +70,13 @@ class Job:
     settings: Settings
     made: dict[str, Any]
 
+    def own(self) -> tuple[MapOptions, MediaOptions]:
+        """Returns how this input's maps are made, and how it is read and written."""
+        one, settings = self.input, self.settings
+        maps = settings.maps if one.target is None else replace(settings.maps, target=one.target)
+        start = settings.media.start if one.start is None else one.start
+        return maps, replace(settings.media, start=start, end=settings.media.end if one.end is None else one.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -78,42 +93,36 @@ class Step:
     record: Record | None = None
 
 
-def settle(
-    format: Format, model: Mapping[str, Any], options: Mapping[str, Any], max_seconds: float | None, overwrite: bool
-) -> Settings:
+def settle(settings: Settings) -> Settings:
     """Fills in what a format takes and refuses what it does not.
 
     Args:
-        format: what is written.
-        model: the arguments of `vidcam.load_model`.
-        options: those of `vidcam.run`.
-        max_seconds: of each clip at most; None for the format's default, 0 for all of it.
-        overwrite: see `Settings`.
+        settings: as they are asked for; `max_seconds` is None for the format's default, 0 for all of a clip.
 
     Returns:
-        The settings.
+        The settings to work with.
 
     Raises:
         UsageError: an option does not go with the format.
     """
+    format, media, max_seconds = settings.format, settings.media, settings.max_seconds
     if format not in FORMATS:
         raise UsageError(f"--format {format}: choose one of {', '.join(FORMATS)}")
     moving = format in ("gif", "webp")
     for name in VIDEO if moving else ANIMATION if format == "mp4" else ():
-        if options.get(name) is not None:
-            raise UsageError(f"--{name} {options[name]}: is not for --format {format}")
-    options = dict(options)
+        if getattr(media, name) is not None:
+            raise UsageError(f"--{name} {getattr(media, name)}: is not for --format {format}")
     if moving:
-        options["fps"] = FPS if options.get("fps") is None else options["fps"]
-        options["width"] = WIDTH if options.get("width") is None else options["width"]
+        media = replace(media, fps=FPS if media.fps is None else media.fps, width=media.width or WIDTH)
         max_seconds = MAX_SECONDS if max_seconds is None else max_seconds
     # Workers may run in another folder.
     model = {
-        name: Path(value).absolute() if name in FILES and value is not None else value for name, value in model.items()
+        name: Path(value).absolute() if name in FILES and value is not None else value
+        for name, value in settings.model.items()
     }
     if Path(model["model"]).exists():
         model["model"] = str(Path(model["model"]).absolute())
-    return Settings(format, model, options, max_seconds or None, overwrite)
+    return replace(settings, model=model, media=media, max_seconds=max_seconds or None)
 
 
 def make_plan(
@@ -142,11 +151,11 @@ def make_plan(
     model = model_fingerprint(settings.model)
     steps = []
     for one in inputs:
-        given = {**settings.options, "format": settings.format, "max_seconds": settings.max_seconds}
-        particular = {"target": one.target, "start": one.start, "end": one.end}
-        given |= {name: value for name, value in particular.items() if value is not None}
-        made = plain({"vidcam": __version__, "model": model, "options": given})
-        job = Job(one, outdir, settings, made)
+        job = Job(one, outdir, settings, {})
+        maps, media = job.own()
+        given = {**maps.fingerprint(), **settings.look.fingerprint(), **media.fingerprint()}
+        given |= {"format": settings.format, "max_seconds": settings.max_seconds}
+        job = replace(job, made=plain({"vidcam": __version__, "model": model, "options": given}))
         try:
             record = store.read(one.name)
         except Unreadable as error:
@@ -193,7 +202,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         return "the model file has changed" if which == "file" else f"the model's {which} has changed"
     old, new = before.get("options", {}), now["options"]
     for name in {**old, **new}:
-        if old.get(name) != new.get(name):
+        if old.get(name) != new.get(name) and not (name not in new and old[name] in GONE.get(name, ())):
             return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(old.get(name))}"
     return ""
 
@@ -222,7 +231,7 @@ def _check_same_clip(record: Record, job: Job) -> None:
     other = Path(record.source)
     if other == job.input.path or not other.exists() or not job.input.path.exists():
         return
-    if not other.samefile(job.input.path) and _differs(dataclasses.replace(record, state="done"), job.input.path):
+    if not other.samefile(job.input.path) and _differs(replace(record, state="done"), job.input.path):
         raise UsageError(
             f"{job.outdir}: {record.output or record.name} there is of {other}, not of {job.input.path}; give -o "
             "another folder, or both clips' folders at once (--force replaces it)"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,18 +18,20 @@ from vidcam.batch.numbers import numbers_of
 from vidcam.batch.plan import ANIMATION, VIDEO, Job, Settings
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam import Explainer
+from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
+from vidcam.media.options import MediaOptions
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
-from vidcam.pipeline.cells import make_cells, split_methods
+from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
+from vidcam.pipeline.shown import BATCH
 from vidcam.pipeline.stages import Stages, Watch
 
 POSTER = 320
 """Longer side of a poster in pixels."""
-_GIVEN = ("target", "layer")
 READING = ("max_size", "max_pixels", "background")
 
 
@@ -71,21 +72,13 @@ class Bench:
             Unusable: it cannot be loaded or used so.
         """
         if self._classifier is None:
-            o = self._settings.options
             try:
                 classifier = load_model(**self._settings.model)
-                _, grid = make_cells(
-                    classifier,
-                    o.get("target", "top"),
-                    split_methods(o.get("method", "gradcam"), o.get("against", False), o.get("top_channels")),
-                    o.get("layer"),
-                    make=self._make,
-                    **{"batch_size": 8, "against": False, "top_channels": None, **_cell_options(o)},
-                )
+                _, grid = make_cells(classifier, self._settings.maps, BATCH, self._make)
             except VidcamError as error:
                 raise Unusable(str(error), isinstance(error, UsageError)) from None
             self._classifier = classifier
-            self._columns = grid.places(self._settings.options.get("view") == "side-by-side")[0]
+            self._columns = grid.places(self._settings.look.view == "side-by-side")[0]
         return self._classifier
 
     def process(self, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Record:
@@ -117,7 +110,7 @@ class Bench:
                 raise _Lasting(str(error)) from None
             output = output_name(job.input.name, _suffix(job, info))
             record = self._begin(store, job, replace(record, state="started", output=output, owned=(*old, output)))
-            options = self._options(job, info, output)
+            maps, media = self._options(job, info, output)
             result = run(
                 job.input.path,
                 job.outdir / output,
@@ -129,7 +122,9 @@ class Bench:
                 overwrite=True,
                 progress=progress,
                 cancelled=cancelled,
-                **options,
+                **asdict(maps),
+                **asdict(self._settings.look),
+                **asdict(media),
             )
             record = self._complete(store, job, record, result)
         except (Interrupted, Unusable):
@@ -155,25 +150,21 @@ class Bench:
         store.write(record)
         return record
 
-    def _options(self, job: Job, info: Info, output: str) -> dict[str, Any]:
-        """Returns the options of `run` for one clip: those that its kind and its output's format know."""
-        options = {name: value for name, value in self._settings.options.items() if value is not None}
+    def _options(self, job: Job, info: Info, output: str) -> tuple[MapOptions, MediaOptions]:
+        """Returns how one clip's maps are made, and how it is read and written: what its kind and its format know."""
+        maps, media = job.own()
         suffix = Path(output).suffix.lower()
         moving = suffix in (".gif", ".webp") and info.kind != "image"
-        for name in (*(() if moving else ANIMATION), *(() if suffix in VIDEO_SUFFIXES else VIDEO)):
-            options.pop(name, None)
-        if "width" in options and self._shown_width(info) <= options["width"]:
-            del options["width"]  # never enlarged
-        if job.input.target is not None:
-            options["target"] = job.input.target
-        start = options.pop("start", None) if job.input.start is None else job.input.start
-        end = options.pop("end", None) if job.input.end is None else job.input.end
+        idle: list[str] = [*(() if moving else ANIMATION), *(() if suffix in VIDEO_SUFFIXES else VIDEO)]
+        if media.width is not None and self._shown_width(info) <= media.width:
+            idle.append("width")  # never enlarged
         if info.kind == "image":  # has no time
-            return {name: value for name, value in options.items() if name not in ("start", "end")}
-        if self._settings.max_seconds is not None:
-            limit = (start or 0.0) + self._settings.max_seconds
-            end = limit if end is None else min(end, limit)
-        return {**options, "start": start, "end": end}
+            idle += ["start", "end"]
+        elif self._settings.max_seconds is not None:
+            limit = (media.start or 0.0) + self._settings.max_seconds
+            media = replace(media, end=limit if media.end is None else min(media.end, limit))
+        unset: dict[str, Any] = dict.fromkeys(idle)
+        return maps, replace(media, **unset)
 
     def _shown_width(self, info: Info) -> int:
         return info.size[0] * self._columns
@@ -200,11 +191,6 @@ class Bench:
         )
 
 
-def _cell_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns those of `run`'s options that `make_cells` takes by the same name, so that both find the same graphs."""
-    return {n: options[n] for n in inspect.signature(make_cells).parameters if n in options and n not in _GIVEN}
-
-
 class _Lasting(VidcamError):  # noqa: N818 - see Record.lasting
     """What is wrong is the input itself."""
 
@@ -228,7 +214,7 @@ def _failed(record: Record, error: str, *, lasting: bool = False) -> Record:
 
 def _look(job: Job) -> Info:
     """Returns what an input is; a decoder that hangs in it is given up."""
-    options = {n: job.settings.options[n] for n in READING if job.settings.options.get(n) is not None}
+    options = {n: getattr(job.settings.media, n) for n in READING if getattr(job.settings.media, n) is not None}
     watch = Watch(lambda: 0, f"{job.input.path}: opening it makes no progress; given up")
     with Stages() as stages:
         opening = (open_source(job.input.path, **options) for _ in range(1))

@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable, say
 from vidcam.cli.board import Board
-from vidcam.cli.options import (
-    Seconds,
-    common_options,
-    engine_options,
-    look_options,
-    media_options,
-    model_options,
-    target_options,
-)
+from vidcam.cli.options import Seconds, common_options, model_options, options_of
 from vidcam.cli.progress import interruptible
 from vidcam.errors import UsageError
+from vidcam.media.options import MediaOptions
+from vidcam.render.look import Look
 
 if TYPE_CHECKING:
     from vidcam.batch import Batch
@@ -81,14 +76,9 @@ LOCAL = "local"
 @click.option("--retry", is_flag=True, help="Do again what failed and has not changed.")
 @click.option("--overwrite", is_flag=True, help="Replace files that no batch has made.")
 @model_options
-@target_options
-@engine_options
-@look_options
-@click.option("--start", type=Seconds(), help="Where to begin in each clip: seconds or mm:ss.")
-@click.option("--end", type=Seconds(), help="Where to stop.")
-@click.option("--stride", type=click.IntRange(min=1), default=1, show_default=True, help="Take every N-th frame.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True)
-@media_options
+@options_of(MapOptions)
+@options_of(Look)
+@options_of(MediaOptions)
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of a clip could not be read.")
 @common_options
 def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool, quiet: bool, **options: Any) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from vidcam.cam import METHODS
+from vidcam.cam.options import METHODS, MapOptions
 from vidcam.cli.maps import evaluate_maps
-from vidcam.cli.options import check_unchosen, common_options, engine_options, loading_options, model_arguments
+from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments, options_of
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 
@@ -21,6 +21,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("data_dir", type=PATH)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Where the plots and tables go [MODEL_evaluation].")
 @loading_options
+@options_of(MapOptions, only=("layer",))
 @click.option(
     "--maps",
     metavar="METHOD[,METHOD]",
@@ -32,7 +33,7 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --maps: of what is random."
 )
-@engine_options
+@options_of(MapOptions, only=("engine",))
 @common_options
 def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None, **options: Any) -> int:
     """Evaluates MODEL on DATA_DIR: class/picture, or train/, val/ and test/ folders of that.
@@ -51,9 +52,10 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
 
     require_libraries()
     of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine")}
+    model = {**model_arguments(options), "layer": options.pop("layer")}
     if maps is not None:
         with Steps(quiet) as steps:
-            return evaluate_maps(data_dir, output, steps, model_arguments(options), maps=maps, **of_maps)
+            return evaluate_maps(data_dir, output, steps, model, maps=maps, **of_maps)
     for name in of_maps:
         check_unchosen([name], "an evaluation of the classifier; it goes with --maps")
     from vidcam.models import load_model
@@ -61,7 +63,7 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
     from vidcam.training.data import discover
 
     folder = discover(data_dir, alone="test")
-    classifier = load_model(**model_arguments(options))
+    classifier = load_model(**model)
     output = output or Path(f"{classifier.name}_evaluation")
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output}: is a file; name a folder")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcam.cam.options import MapOptions
 from vidcam.cli import printable
-from vidcam.cli.options import common_options, loading_options, model_arguments
+from vidcam.cli.options import common_options, loading_options, model_arguments, options_of
 
 if TYPE_CHECKING:
     from vidcam.cam.build.anatomy import Anatomy
@@ -35,6 +36,7 @@ SHOWN_CLASSES = 10
 @click.command(short_help="Show what a classifier is and which layers can be explained.")
 @click.argument("model", metavar="MODEL")
 @loading_options
+@options_of(MapOptions, only=("layer",))
 @common_options
 def inspect(quiet: bool, **options: Any) -> None:
     """Shows what MODEL takes and gives, the layers that --layer names, and which one is explained.
@@ -46,7 +48,7 @@ def inspect(quiet: bool, **options: Any) -> None:
     from vidcam.cam.build.anatomy import dissect
     from vidcam.models import load_model
 
-    classifier = load_model(**model_arguments(options))
+    classifier = load_model(**model_arguments(options), layer=options["layer"])
     anatomy = dissect(classifier)
     lines = [*_facts(classifier, anatomy), *([] if quiet else ["", *_layers(anatomy)])]
     click.echo("\n".join(printable(line) for line in lines))

@@ -8,32 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcam._options import take
+from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable
-from vidcam.cli.options import (
-    Seconds,
-    Size,
-    common_options,
-    engine_options,
-    look_options,
-    model_arguments,
-    model_options,
-    target_options,
-)
+from vidcam.cli.options import Seconds, Size, common_options, model_arguments, model_options, options_of
 from vidcam.cli.progress import interruptible
+from vidcam.render.look import Look
 
 if TYPE_CHECKING:
     from vidcam.live import LiveResult
 
-LOOK = ("colormap", "alpha", "opacity", "view", "caption", "colorbar", "normalize", "smooth")
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(short_help="Show what a classifier looks at through a camera, now.")
 @click.argument("source", required=False)
 @model_options
-@target_options
-@engine_options
-@look_options
+@options_of(MapOptions, without=("batch_size",))
+@options_of(Look)
 @click.option("--camera-size", type=Size(), help="Picture size to ask a camera for.")
 @click.option("--camera-fps", type=POSITIVE, help="Frames a second to ask a camera for.")
 @click.option("--mirror", is_flag=True, help="Flip left and right, as a mirror does.")
@@ -63,19 +55,26 @@ def live(source: str | None, quiet: bool, **options: Any) -> int:
     """
     from vidcam.live import live as run_live
     from vidcam.models import load_model
-    from vidcam.pipeline.draw import Look
 
     arguments = model_arguments(options)
-    # Which layer is explained may be several; a classifier has one.
-    options["layer"] = arguments.pop("layer")
-    look = Look(**{name: options.pop(name) for name in LOOK})
+    channels = options.pop("top_channels")  # also where key m has yet to choose Score-CAM
+    how, look = take(MapOptions, options), take(Look, options)
 
     def say(text: str) -> None:
         if not quiet:
             click.echo(printable(text), err=True)
 
     with interruptible() as stop:
-        result = run_live(source, model=partial(load_model, **arguments), look=look, say=say, cancelled=stop, **options)
+        result = run_live(
+            source,
+            model=partial(load_model, **arguments),
+            how=how,
+            look=look,
+            top_channels=channels,
+            say=say,
+            cancelled=stop,
+            **options,
+        )
     if not quiet:
         _summary(result)
     return stop.exit_code if result.interrupted else 0

@@ -1,25 +1,23 @@
-"""Options that several commands share, in groups: the model, the target and method, the look of pictures."""
+"""Options that several commands share: those of the model, and those that follow from the option objects' fields."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from vidcam.cam import METHODS
-from vidcam.cam.run import ENGINES
+from vidcam._options import Number, names_of
+from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError
-from vidcam.media import PRESETS
 from vidcam.media.times import parse_time
 from vidcam.models.zoo import DEFAULT_MODEL, names
 from vidcam.types import FITS
 
 F = TypeVar("F", bound=Callable[..., Any])
-OPACITIES = ("uniform", "heat")
-VIEWS = ("overlay", "heatmap", "side-by-side", "timeline")
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
@@ -107,9 +105,6 @@ def loading_options(function: F) -> F:
         click.option("--input-size", type=Size(), help="The model's input; with `keep`, its short side."),
         click.option("--fit", type=click.Choice(FITS), help="How frames of another shape are fitted to the input."),
         click.option(
-            "--layer", metavar="NAME[,NAME]", help="The layer to explain, or several to merge; see `vidcam inspect`."
-        ),
-        click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
@@ -119,99 +114,37 @@ def loading_options(function: F) -> F:
     )(function)
 
 
-def target_options(function: F) -> F:
-    """Adds the options that say what is explained, and by which method."""
-    return _together(
-        click.option(
-            "--target",
-            default="top",
-            show_default=True,
-            metavar="CLASS[,CLASS][/...]",
-            help="`top` for each frame's best class, `clip-top` for the clip's, a class index, a label, or several; "
-            "`/` between alternatives makes a grid.",
-        ),
-        click.option(
-            "--method",
-            default="gradcam",
-            show_default=True,
-            metavar="NAME[,NAME]",
-            help=f"{', '.join(METHODS)}; several make a grid.",
-        ),
-        click.option("--against", is_flag=True, help="Show what speaks against the target."),
-        click.option(
-            "--top-channels",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Of scorecam: forward passes for the N channels that vary most, instead of all.",
-        ),
-    )(function)
+def options_of(kind: type, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Callable[[F], F]:
+    """Adds the options that the fields of a dataclass stand for, see `vidcam._options`.
+
+    Args:
+        kind: the dataclass.
+        only: names of fields, where not all are wanted.
+        without: names of fields that are not.
+    """
+    found = [f for f in fields(kind) if f.name not in without and (not only or f.name in only)]
+    return _together(*(_option_of(f) for f in found))
 
 
-def engine_options(function: F) -> F:
-    """Adds the options that say what computes the maps."""
-    return _together(
-        click.option(
-            "--engine",
-            type=click.Choice(ENGINES),
-            default="auto",
-            show_default=True,
-            help="What computes; auto takes OpenVINO where it is installed and can.",
-        ),
-    )(function)
+def _option_of(f: Field[Any]) -> Callable[[F], F]:
+    """Returns the option that a field stands for."""
+    name, kind = f"--{f.name.replace('_', '-')}", f.metadata["kind"]
+    given: dict[str, Any] = {"help": f.metadata["help"], "default": f.default, "metavar": f.metadata["metavar"]}
+    if isinstance(f.default, bool):
+        if f.default:
+            return click.option(f"{name}/--no-{name[2:]}", show_default=True, **given)
+        return click.option(name, is_flag=True, **given)
+    if isinstance(kind, Number):
+        number = click.IntRange if kind.whole else click.FloatRange
+        given["type"] = number(min=kind.least, max=kind.most, min_open=kind.above)  # type: ignore[arg-type]
+    elif isinstance(kind, tuple):
+        given["type"] = click.Choice(kind)
+    elif kind is not None:
+        given["type"] = TYPES[kind]
+    return click.option(name, show_default=f.default is not None, **given)
 
 
-def look_options(function: F) -> F:
-    """Adds the options that say how pictures are drawn."""
-    return _together(
-        click.option("--colormap", default="jet", show_default=True, help="A colour map of OpenCV."),
-        click.option(
-            "--alpha", type=click.FloatRange(0.0, 1.0), default=0.4, show_default=True, help="Share of the colours."
-        ),
-        click.option(
-            "--opacity",
-            type=click.Choice(OPACITIES),
-            default="uniform",
-            show_default=True,
-            help="With `heat`, cold parts stay clear.",
-        ),
-        click.option("--view", type=click.Choice(VIEWS), default="overlay", show_default=True),
-        click.option("--caption/--no-caption", default=True, show_default=True, help="Class and probability."),
-        click.option("--colorbar", is_flag=True, help="A colour bar with the raw values at its ends."),
-        click.option(
-            "--normalize",
-            default="running",
-            show_default=True,
-            metavar="frame|running|clip|fixed=V",
-            help="What is hottest: each frame's maximum, a slowly moving one, the clip's, or the raw value V.",
-        ),
-        click.option(
-            "--smooth",
-            type=click.FloatRange(min=0.0),
-            default=0.1,
-            show_default=True,
-            metavar="SECONDS",
-            help="How slowly heat follows; 0 for at once.",
-        ),
-    )(function)
-
-
-def media_options(function: F) -> F:
-    """Adds the options that say how files are read and written."""
-    return _together(
-        click.option("--max-size", type=click.IntRange(min=1), help="Longer side of the frames, at most."),
-        click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger frames; fits 8K by default."),
-        click.option("--background", type=Color(), help="Behind transparent pixels, as #RRGGBB; white by default."),
-        click.option(
-            "--fps",
-            type=click.FloatRange(min=0, min_open=True),
-            help="Frames a second: at most so many in a GIF or WebP; of a folder of pictures, its pace.",
-        ),
-        click.option("--width", type=click.IntRange(min=1), help="Of a GIF or WebP, in pixels."),
-        click.option("--loop", type=click.IntRange(0, 65535), help="Times a GIF or WebP plays; 0 for ever."),
-        click.option("--crf", type=click.IntRange(0, 51), help="H.264 quality, 0 is best; 20 by default."),
-        click.option("--preset", type=click.Choice(PRESETS), help="H.264 speed; veryfast by default."),
-        click.option("--audio/--no-audio", default=True, show_default=True, help="Keep the sound."),
-    )(function)
+TYPES: dict[str, click.ParamType] = {"seconds": Seconds(), "color": Color()}  # type: ignore[type-arg]
 
 
 def common_options(function: F) -> F:
@@ -226,10 +159,7 @@ def common_options(function: F) -> F:
 MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "custom_objects")
 
 
-MODEL_CHOICES = (
-    *(*MODEL_ARGUMENTS, "unsafe_model", "layer", "target", "method", "against", "top_channels"),
-    "engine",
-)
+MODEL_CHOICES = (*MODEL_ARGUMENTS, "unsafe_model", *(n for n in names_of(MapOptions) if n != "batch_size"))
 """Options that a track of maps has answered already."""
 
 
@@ -252,4 +182,4 @@ def check_unchosen(names: Sequence[str], reason: str) -> None:
 def model_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the model options out of a command's options and returns them as `load_model`'s arguments."""
     arguments = {name: options.pop(name) for name in MODEL_ARGUMENTS}
-    return {**arguments, "unsafe": options.pop("unsafe_model"), "layer": options.pop("layer")}
+    return {**arguments, "unsafe": options.pop("unsafe_model")}

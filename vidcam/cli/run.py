@@ -12,24 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidcam.cam.run import ENGINE_NAMES
+from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable, say
-from vidcam.cli.options import (
-    MODEL_CHOICES,
-    Seconds,
-    check_unchosen,
-    common_options,
-    engine_options,
-    look_options,
-    media_options,
-    model_arguments,
-    model_options,
-    target_options,
-)
-from vidcam.cli.page import write_report
+from vidcam.cli.options import MODEL_CHOICES, check_unchosen, common_options, model_arguments, model_options, options_of
 from vidcam.cli.progress import Bar, interruptible
 from vidcam.cli.timings import table
 from vidcam.errors import Interrupted, UsageError, VidcamError
+from vidcam.media.options import MediaOptions
 from vidcam.models.zoo import BUNDLED
+from vidcam.render.look import Look
 
 if TYPE_CHECKING:
     from vidcam.cam import Explainer
@@ -47,18 +38,8 @@ if TYPE_CHECKING:
     help="File (.mp4, .mov, .mkv, .gif, .webp, .png, .jpg) or directory; NAME_cam.EXT by default.",
 )
 @model_options
-@target_options
-@engine_options
-@look_options
-@click.option("--start", type=Seconds(), help="Where to begin: seconds or mm:ss.")
-@click.option("--end", type=Seconds(), help="Where to stop.")
-@click.option("--stride", type=click.IntRange(min=1), default=1, show_default=True, help="Take every N-th frame.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K.",
-)
+@options_of(MapOptions)
+@options_of(Look)
 @click.option(
     "--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Numbers of each frame: .csv or .jsonl."
 )
@@ -75,15 +56,13 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A page with original and overlay in step and the classes over time, all inside: .html.",
 )
-@media_options
+@options_of(MediaOptions)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--no-partial", is_flag=True, help="Leave nothing when interrupted, instead of a shorter file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of the source could not be read.")
 @click.option("-v", "--verbose", is_flag=True, help="End with a table of what each stage took.")
 @common_options
-def run(
-    source: Path, output: str | None, from_maps: Path | None, report: Path | None, *, quiet: bool, **options: Any
-) -> int:
+def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool, **options: Any) -> int:
     """Lay a classifier's Grad-CAM over a video, GIF or image.
 
     \b
@@ -102,14 +81,7 @@ def run(
     if from_maps is not None:
         check_unchosen(MODEL_CHOICES, f"--from-maps {from_maps}: its maps are made")
     arguments = model_arguments(options)
-    # Which layer is explained may be several; a classifier has one.
-    options["layer"] = arguments.pop("layer")
     model = None if from_maps is not None else partial(load_model, **arguments)
-    if report is not None:
-        from vidcam.report.clip import check_clip_page
-
-        check_clip_page(report, options["overwrite"])
-    notes: tuple[str, ...] = ()
     with Bar("frames", quiet) as bar, interruptible() as stop:
         try:
             result = run_pipeline(
@@ -121,19 +93,13 @@ def run(
                 on_model=None if quiet else _say_model,
                 cancelled=stop,
                 partial_output=partial_output,
-                keep_track=report is not None,
                 **options,
             )
-            if report is not None:
-                bar.close()
-                notes = write_report(
-                    report, source, result, options, from_maps=from_maps is not None, quiet=quiet, cancelled=stop
-                )
         except (Interrupted, KeyboardInterrupt) as error:
             say(str(error) or "interrupted")
             return stop.exit_code
     if not quiet:
-        _summary(result, notes)
+        _summary(result)
     if result.timings is not None:
         click.echo("\n".join(table(result.timings)), err=True)
     if result.interrupted:
@@ -155,10 +121,15 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     click.echo(printable(text), err=True)
 
 
-def _summary(result: Result, notes: Sequence[str]) -> None:
+def _engine(explainer: Explainer) -> str:
+    name = ENGINE_NAMES[explainer.engine]
+    return name if explainer.precision == "float32" else f"{name} in {explainer.precision}"
+
+
+def _summary(result: Result) -> None:
     if sys.stdout is None:
         raise VidcamError(f"{result.path}: complete, but standard output is closed; --quiet needs none")
-    for note in (*result.notes, *notes):
+    for note in result.notes:
         click.echo(printable(f"note: {note}"), err=True)
     width, height = result.size
     there = result.read + result.damaged

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from vidcam._lazy import lazy
 
 if TYPE_CHECKING:
-    from vidcam.live.main import LiveResult as LiveResult
-    from vidcam.live.main import live as live
+    from vidcam.live.session import LiveResult as LiveResult
+    from vidcam.live.session import live as live
 
-_EXPORTS = {"live": "vidcam.live.main", "LiveResult": "vidcam.live.main"}
+_EXPORTS = {"live": "vidcam.live.session", "LiveResult": "vidcam.live.session"}
 __all__ = list(_EXPORTS)
 __getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -12,8 +12,7 @@ from typing import cast
 from vidcam.cam import METHODS
 from vidcam.cam.targets import TOP, Target
 from vidcam.errors import UsageError
-from vidcam.pipeline.draw import Look
-from vidcam.render import View, colormap_names
+from vidcam.render import Look, View, colormap_names
 
 VIEWS: tuple[View, ...] = ("overlay", "heatmap", "side-by-side")
 """The views that need no clip; see `vidcam.render.VIEWS`."""

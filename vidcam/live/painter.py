@@ -13,7 +13,7 @@ from vidcam.live.controls import HELP, Settings
 from vidcam.live.explaining import Seen
 from vidcam.live.slot import Item
 from vidcam.pipeline.draw import caption_text
-from vidcam.render import History, compose, draw_caption, draw_colorbar
+from vidcam.render import History, compose, draw_caption, draw_colorbar, histories
 from vidcam.render.caption import draw_label, wrapped
 from vidcam.render.letters import font_for, writable
 from vidcam.types import Array
@@ -65,7 +65,7 @@ class Painter:
         """Returns the map to show and its hottest value; each map counts once, however often it is drawn."""
         made = seen.value
         if self._history is None:  # how maps are scaled does not change in a session
-            self._history = made.settings.look.histories(1)[0]
+            self._history = histories(made.settings.look, 1)[0]
         if self._shown is None or seen.number != self._number:
             self._number = seen.number
             e = made.explanation

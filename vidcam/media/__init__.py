@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from vidcam.media.info import DEFAULT_MAX_PIXELS as DEFAULT_MAX_PIXELS
     from vidcam.media.info import SUFFIXES as SUFFIXES
     from vidcam.media.info import Info as Info
+    from vidcam.media.options import PRESETS as PRESETS
     from vidcam.media.read.open import open_source as open_source
     from vidcam.media.read.source import Source as Source
-    from vidcam.media.write.open import PRESETS as PRESETS
     from vidcam.media.write.open import open_sink as open_sink
     from vidcam.media.write.sink import Sink as Sink
 
 _EXPORTS = {
     "DEFAULT_MAX_PIXELS": "vidcam.media.info",
-    "PRESETS": "vidcam.media.write.open",
+    "PRESETS": "vidcam.media.options",
     "SUFFIXES": "vidcam.media.info",
     "Info": "vidcam.media.info",
     "Sink": "vidcam.media.write.sink",

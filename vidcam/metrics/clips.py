@@ -12,7 +12,7 @@ from vidcam.cam.targets import Target
 from vidcam.metrics.controls import CONTROLS, control_map
 from vidcam.metrics.faithfulness import options_of
 from vidcam.metrics.flicker import flicker, switches
-from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, History, parse_normalize
+from vidcam.render import History, Look, histories
 from vidcam.types import Array, Classifier, Frame, Placement
 
 
@@ -56,13 +56,12 @@ def measure_clip(
             kept[name].append(control_map(name, shape, (seed, 0, number)))
         if progress is not None:
             progress(number + 1)
-    shown = parse_normalize(DEFAULT_NORMALIZE)[0]
     of = {name: [()] * len(times) if name in CONTROLS else targets for name in kept}  # a control has no target
     return [
         {
             "method": name,
             "flicker": flicker(_heat(maps, times, of[name], History("frame", 0.0))),
-            "flicker_shown": flicker(_heat(maps, times, of[name], History(shown, DEFAULT_SMOOTH))),
+            "flicker_shown": flicker(_heat(maps, times, of[name], histories(Look(), 1)[0])),
             **({"switches": switches(targets)} if name not in CONTROLS else {}),
         }
         for name, maps in kept.items()

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from vidcam._lazy import lazy
 
 if TYPE_CHECKING:
-    from vidcam.pipeline.main import run as run
+    from vidcam.pipeline.one_clip import run as run
     from vidcam.pipeline.result import Result as Result
 
-_EXPORTS = {"run": "vidcam.pipeline.main", "Result": "vidcam.pipeline.result"}
+_EXPORTS = {"run": "vidcam.pipeline.one_clip", "Result": "vidcam.pipeline.result"}
 __all__ = list(_EXPORTS)
 __getattr__, __dir__ = lazy(__name__, _EXPORTS)

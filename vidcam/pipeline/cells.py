@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from vidcam.cam import Explainer, alternatives, find_method
-from vidcam.cam.explainer import check_method_options
-from vidcam.cam.run import EngineName
-from vidcam.cam.targets import Layers, Target
-from vidcam.errors import UsageError
+from vidcam.cam.options import MapOptions
+from vidcam.cam.targets import Target
 from vidcam.types import Classifier
 
 
@@ -58,69 +56,29 @@ class Grid:
 SINGLE = Grid(1, ("",), False)
 
 
-def split_methods(
-    method: str | Sequence[str], against: bool = False, top_channels: int | None = None
-) -> tuple[str, ...]:
-    """Reads the methods to show.
-
-    Args:
-        method: a name, several by comma, or a sequence of names.
-        against: see `Explainer`.
-        top_channels: see `Explainer`; one of the methods has to take it.
-
-    Returns:
-        The names, each once.
-
-    Raises:
-        UsageError: a method is unknown, there is none, or an option goes with none of them.
-    """
-    names = method.split(",") if isinstance(method, str) else method
-    methods = [find_method(name.strip()) for name in names]
-    if not methods:
-        raise UsageError("no method is named; give one such as gradcam")
-    takes = [m for m in methods if m.scored] or methods[:1]
-    for m in methods:
-        check_method_options(m, against, top_channels if m in takes else None)
-    return tuple(dict.fromkeys(m.name for m in methods))
-
-
 def make_cells(
-    classifier: Classifier,
-    target: Target,
-    methods: Sequence[str],
-    layer: Layers,
-    *,
-    batch_size: int,
-    against: bool,
-    top_channels: int | None,
-    make: Callable[..., Explainer] = Explainer,
-    engine: EngineName = "auto",
+    classifier: Classifier, how: MapOptions, batch_size: int, make: Callable[..., Explainer] = Explainer
 ) -> tuple[list[Cell], Grid]:
     """Builds what a grid needs: an explainer for each method, of one network, every target under each.
 
     Args:
         classifier: what is explained.
-        target: a target, or several by `/`; `clip-top` among them.
-        methods: what `split_methods` returns.
-        layer: see `Explainer`, as are the rest.
+        how: how the maps are made.
         batch_size: frames computed at once.
-        against: show what speaks against the target.
-        top_channels: for Score-CAM.
         make: makes an explainer.
-        engine: what computes.
 
     Returns:
         The cells in reading order, and their layout: methods by row and targets by column where there are several of
         both, else as square as can be.
     """
-    targets = alternatives(target, classifier.labels)
+    targets, methods = alternatives(how.target, classifier.labels), how.methods
     cells, titles = [], []
     first: Explainer | None = None
     for name in methods:
-        channels = top_channels if find_method(name).scored else None
+        channels = how.top_channels if find_method(name).scored else None
         if first is None:
-            options: dict[str, Any] = {"batch_size": batch_size, "engine": engine}
-            explainer = first = make(classifier, name, layer, **options, against=against, top_channels=channels)
+            options: dict[str, Any] = {"batch_size": batch_size, "engine": how.engine, "against": how.against}
+            explainer = first = make(classifier, name, how.layer, **options, top_channels=channels)
         else:  # all methods look at the same pass of the network
             explainer = first.by(name, top_channels=channels)
         cells += [Cell(explainer, t) for t in targets]

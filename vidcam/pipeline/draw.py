@@ -6,27 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vidcam.cam import target_name
-from vidcam.errors import UsageError
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.meter import Meter
 from vidcam.render import (
-    DEFAULT_NORMALIZE,
-    DEFAULT_SMOOTH,
     History,
-    Opacity,
+    Look,
     Picture,
     Timeline,
-    View,
     cell_size,
-    check_look,
-    check_smooth,
-    clip_peak,
     compose,
     compose_planes,
     draw_caption,
     draw_colorbar,
-    parse_normalize,
+    histories,
     scaled,
     suits_planes,
     tile,
@@ -34,58 +27,9 @@ from vidcam.render import (
 from vidcam.types import Array, Explanation, Frame, Placement, Planes, Track
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How pictures are drawn.
-
-    Attributes:
-        colormap: see `vidcam.render.compose`, as are the next three.
-        alpha: 0 to 1.
-        opacity: `uniform` or `heat`.
-        view: one of `vidcam.render.VIEWS`.
-        caption: whether class and probability are written on them.
-        normalize: which value is hottest, see `vidcam.render.parse_normalize`.
-        smooth: seconds, see `vidcam.render.scale.History`.
-        colorbar: whether a colour bar is drawn.
-    """
-
-    colormap: str = "jet"
-    alpha: float = 0.4
-    opacity: Opacity = "uniform"
-    view: View = "overlay"
-    caption: bool = True
-    normalize: str = DEFAULT_NORMALIZE
-    smooth: float = DEFAULT_SMOOTH
-    colorbar: bool = False
-
-    def check(self) -> None:
-        """Raises a UsageError where a value is unknown or out of range."""
-        check_look(self.colormap, self.alpha, self.opacity, self.view)
-        parse_normalize(self.normalize)
-        check_smooth(self.smooth)
-
-    @property
-    def needs_clip(self) -> bool:
-        """Whether the whole clip has to be known before its first picture can be drawn."""
-        return self.normalize == "clip" or self.view == "timeline"
-
-    def on_planes(self, grid: Grid) -> bool:
-        """Tells whether pictures can be drawn on the planes that a video stores, without a way through RGB."""
-        return self.view == "overlay" and len(grid.titles) == 1
-
-    def histories(self, cells: int, tracks: Sequence[Track] = ()) -> list[History]:
-        """Returns what smooths and scales each cell's maps.
-
-        Args:
-            cells: how many there are.
-            tracks: theirs, where the clip is known.
-        """
-        kind, peak = parse_normalize(self.normalize)
-        if kind != "clip":
-            return [History(kind, self.smooth, peak) for _ in range(cells)]
-        if not tracks:
-            raise UsageError("normalize clip needs the whole clip first")
-        return [History("fixed", self.smooth, clip_peak(track, self.smooth)) for track in tracks]
+def on_planes(look: Look, grid: Grid) -> bool:
+    """Tells whether pictures can be drawn on the planes that a video stores, without a way through RGB."""
+    return look.view == "overlay" and len(grid.titles) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +102,7 @@ def draw(
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, look.histories(len(grid.titles), tracks), planes, width)
+    drawer = Drawer(look, labels, grid, histories(look, len(grid.titles), tracks), planes, width)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:

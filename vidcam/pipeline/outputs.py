@@ -13,6 +13,7 @@ from vidcam.pipeline.draw import Drawn
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.records import Predictions, check_format
+from vidcam.report.clip import check_clip_page
 from vidcam.types import Explanation, Frame, Planes, Track
 
 
@@ -51,7 +52,13 @@ class Recorder:
         ]
 
 
-def check_side_files(output: Path, predictions: str | Path | None, maps: str | Path | None, overwrite: bool) -> None:
+def check_side_files(
+    output: Path,
+    predictions: str | Path | None,
+    maps: str | Path | None,
+    report: str | Path | None,
+    overwrite: bool,
+) -> None:
     """Finds what is wrong with a run's output files before any work is done.
 
     Raises:
@@ -62,7 +69,9 @@ def check_side_files(output: Path, predictions: str | Path | None, maps: str | P
         check_format(predictions)
     if maps is not None and Path(maps).suffix.lower() != ".npz":
         raise UsageError(f"maps {maps}: raw maps are written as .npz; give the name that suffix")
-    files = [output, *(Path(p) for p in (predictions, maps) if p is not None)]
+    if report is not None:
+        check_clip_page(report, overwrite)
+    files = [output, *(Path(p) for p in (predictions, maps, report) if p is not None)]
     if len({p.resolve() for p in files}) < len(files):
         raise UsageError(f"{output}: two outputs have this name; give each its own")
     for path in files[1:]:

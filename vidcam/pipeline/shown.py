@@ -9,15 +9,16 @@ from typing import Any
 
 from vidcam._version import __version__
 from vidcam.cam import Explainer
-from vidcam.cam.run import EngineName
-from vidcam.cam.targets import CLIP_TOP, Layers, Target
+from vidcam.cam.options import MapOptions
+from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline.cells import SINGLE, Grid, make_cells
 from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
-from vidcam.pipeline.draw import Look
+from vidcam.pipeline.draw import on_planes
 from vidcam.pipeline.explain import Explained, Keep, explain, replay
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.stages import Stages
+from vidcam.render.look import Look
 from vidcam.types import Track
 
 BATCH = 8
@@ -29,20 +30,6 @@ BATCH_PIXELS = 2**23
 def batch_for(size: tuple[int, int]) -> int:
     """Returns how many frames of a (width, height) are computed at once: 8, 4 of 1080p, 1 of 4K."""
     return max(1, min(BATCH, BATCH_PIXELS // (size[0] * size[1])))
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What is asked for; see `vidcam.run`."""
-
-    target: Target = "top"
-    methods: tuple[str, ...] = ("gradcam",)
-    layer: Layers = None
-    against: bool = False
-    top_channels: int | None = None
-    batch_size: int = BATCH
-    make: Callable[..., Explainer] = Explainer
-    engine: EngineName = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +65,10 @@ def from_model(
     reader: Reader,
     stages: Stages,
     model: Any,
-    ask: Ask,
+    how: MapOptions,
     look: Look,
     *,
+    make: Callable[..., Explainer],
     progress: Progress | None,
     cancelled: Callable[[], bool],
     on_model: Callable[[Sequence[Explainer]], None] | None,
@@ -89,18 +77,8 @@ def from_model(
 ) -> Shown:
     """Loads a model and explains frames, in one pass where the look allows it."""
     classifier = as_classifier(model)
-    cells, grid = make_cells(
-        classifier,
-        ask.target,
-        ask.methods,
-        ask.layer,
-        batch_size=ask.batch_size,
-        against=ask.against,
-        top_channels=ask.top_channels,
-        make=ask.make,
-        engine=ask.engine,
-    )
     info = reader.source.info
+    cells, grid = make_cells(classifier, how, how.batch_size or batch_for(info.size), make)
     explainers = list(dict.fromkeys(cell.explainer for cell in cells))
     for explainer in explainers:
         explainer.ready(*info.size)
@@ -113,7 +91,7 @@ def from_model(
     meter.begin()
     cells = resolve(reader, cells, passes, meter)
     if not look.needs_clip:
-        keep: Keep = "planes" if stores_planes and look.on_planes(grid) else "rgb"
+        keep: Keep = "planes" if stores_planes and on_planes(look, grid) else "rgb"
         return replace(shown, explained=explain(stages, reader.frames(), cells, meter, keep=keep))
     tracks = explain_clip(reader, cells, metas, passes, meter)
     return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import cv2
 import numpy as np
 
 from vidcam.errors import UsageError
-from vidcam.render.colormap import colorize, colormap_table
+from vidcam.render.colormap import colorize
 from vidcam.render.heat import heat_of, peak_of
+from vidcam.render.look import Look, Opacity, View
 from vidcam.types import Array, Placement
-
-Opacity = Literal["uniform", "heat"]
-View = Literal["overlay", "heatmap", "side-by-side", "timeline"]
-OPACITIES: tuple[Opacity, ...] = get_args(Opacity)
-VIEWS: tuple[View, ...] = get_args(View)
-
-
-def check_look(colormap: str, alpha: float, opacity: str, view: str = "overlay") -> None:
-    """Checks how a picture is to look.
-
-    Raises:
-        UsageError: a value is unknown or out of range.
-    """
-    colormap_table(colormap)
-    if not 0.0 <= alpha <= 1.0:
-        raise UsageError(f"alpha {alpha} is out of range; it is 0 (the frame alone) to 1 (the colours alone)")
-    if opacity not in OPACITIES:
-        raise UsageError(f"opacity {opacity!r} is unknown; choose one of {', '.join(OPACITIES)}")
-    if view not in VIEWS:
-        raise UsageError(f"view {view!r} is unknown; choose one of {', '.join(VIEWS)}")
 
 
 def overlay(
@@ -65,7 +44,7 @@ def overlay(
         raise UsageError(f"a frame is RGB uint8 (height, width, 3); this one is {frame.dtype} {frame.shape}")
     if map.ndim != 2 or 0 in map.shape:
         raise UsageError(f"a map is (h, w); this one is {map.shape}")
-    check_look(colormap, alpha, opacity)
+    Look(colormap, alpha, opacity)  # checks them
     peak = peak_of(map) if peak is None else peak
     if placement is None:
         size = (frame.shape[1], frame.shape[0])

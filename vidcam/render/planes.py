@@ -12,9 +12,10 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from vidcam.render.blend import Opacity, has_evidence
+from vidcam.render.blend import has_evidence
 from vidcam.render.colormap import colormap_table
 from vidcam.render.heat import heat_of
+from vidcam.render.look import Opacity
 from vidcam.types import Array, Matrix, Placement, Planes
 
 Picture = Array | Planes

@@ -6,64 +6,22 @@ Scaling decides what a viewer believes, so it is a choice; `pipeline` says where
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from vidcam.errors import UsageError
 from vidcam.render.heat import peak_of
+from vidcam.render.look import Look, Normalization, parse_normalize
 from vidcam.types import Array, Track
 
-Normalization = Literal["frame", "running", "clip", "fixed"]
-NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
-DEFAULT_NORMALIZE = "running"
-DEFAULT_SMOOTH = 0.1
 RELEASE = 2.0
 """Seconds in which the running maximum falls to 1/e."""
 FORGET = 10.0
 """Seconds after which a target that was not explained again is begun anew."""
 REMEMBERED = 0.95
 """Of the hottest value that a frame's own map speaks for, what others may reach from memory."""
-
-
-def parse_normalize(text: str) -> tuple[Normalization, float | None]:
-    """Reads how maps are scaled over time.
-
-    Args:
-        text: `frame`, each map by its own maximum (it flickers, and a frame with no evidence looks as hot as one with
-            much); `running`, by a maximum that rises at once and falls slowly; `clip`, by the whole clip's; `fixed=V`,
-            by a raw value.
-
-    Returns:
-        The kind, and the value of `fixed`.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    kind, equals, value = text.partition("=")
-    if kind == "fixed":
-        try:
-            peak = float(value)
-        except ValueError:
-            peak = 0.0
-        if 0.0 < peak < math.inf:
-            return "fixed", peak
-        raise UsageError(f"normalize {text!r}: the fixed value is a positive raw value, such as fixed=2.5")
-    if equals or kind not in NORMALIZATIONS:
-        raise UsageError(f"normalize {text!r} is unknown; choose frame, running, clip or fixed=V")
-    return kind, None  # type: ignore[return-value]
-
-
-def check_smooth(seconds: float) -> None:
-    """Checks a smoothing time.
-
-    Raises:
-        UsageError: it is negative or not finite.
-    """
-    if not 0.0 <= seconds < math.inf:
-        raise UsageError(f"smooth {seconds} is out of range; it is seconds, 0 for none")
 
 
 class History:
@@ -172,3 +130,22 @@ def clip_peak(track: Track, smooth: float) -> float:
     cuts = [False] * len(track) if track.cuts is None else track.cuts.tolist()
     rows = zip(track.maps, track.times.tolist(), track.targets, cuts, strict=True)
     return max((history(raw, time, target, cut=cut)[1] for raw, time, target, cut in rows), default=0.0)
+
+
+def histories(look: Look, cells: int, tracks: Sequence[Track] = ()) -> list[History]:
+    """Returns what smooths and scales each cell's maps.
+
+    Args:
+        look: how they are drawn.
+        cells: how many there are.
+        tracks: theirs, where the clip is known.
+
+    Raises:
+        UsageError: the look needs the clip, and it is not known.
+    """
+    kind, peak = parse_normalize(look.normalize)
+    if kind != "clip":
+        return [History(kind, look.smooth, peak) for _ in range(cells)]
+    if not tracks:
+        raise UsageError("normalize clip needs the whole clip first")
+    return [History("fixed", look.smooth, clip_peak(track, look.smooth)) for track in tracks]

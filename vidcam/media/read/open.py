@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.info import DEFAULT_MAX_PIXELS
+from vidcam.media.options import MediaOptions
 from vidcam.media.read.cut import Cut, Reading
 from vidcam.media.read.source import Source
 from vidcam.media.times import Seconds
@@ -56,10 +57,7 @@ def open_source(
         VidcamError: there is no such file, it holds no picture, or none in the asked time.
     """
     cut = Cut.of(start, end, stride)
-    if max_size is not None and max_size < 1:
-        raise UsageError(f"--max-size {max_size}: must be at least 1")
-    if max_pixels < 1:
-        raise UsageError(f"--max-pixels {max_pixels}: must be at least 1")
+    MediaOptions(max_size=max_size, max_pixels=max_pixels)  # checks them
     reading = Reading(cut, max_size, max_pixels, background)
     file = Path(path)
     _check_no_address(file)

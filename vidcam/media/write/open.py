@@ -7,12 +7,12 @@ from pathlib import Path
 from vidcam._files import OutputFile
 from vidcam.errors import UsageError
 from vidcam.media.info import ANIMATION_SUFFIXES, STILL_SUFFIXES, SUFFIXES, VIDEO_SUFFIXES, Info
+from vidcam.media.options import MediaOptions
 from vidcam.media.times import Seconds, exact
 from vidcam.media.write.sink import Sink
 
 DEFAULT_CRF = 20
 DEFAULT_PRESET = "veryfast"
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
 def open_sink(
@@ -58,18 +58,7 @@ def open_sink(
     _check_output(file, suffix, source, start)
     _check_suited(file, suffix, {"fps": fps, "width": width, "loop": loop}, ANIMATION_SUFFIXES)
     _check_suited(file, suffix, {"crf": crf, "preset": preset}, VIDEO_SUFFIXES)
-    crf = DEFAULT_CRF if crf is None else crf
-    preset = DEFAULT_PRESET if preset is None else preset
-    if not 0 <= crf <= 51:
-        raise UsageError(f"--crf {crf}: must be from 0 (best) to 51")
-    if preset not in PRESETS:
-        raise UsageError(f"--preset {preset}: choose one of {', '.join(PRESETS)}")
-    if loop is not None and not 0 <= loop <= 65535:
-        raise UsageError(f"--loop {loop}: must be from 0 (for ever) to 65535")
-    if fps is not None and fps <= 0:
-        raise UsageError(f"--fps {fps}: must be above 0")
-    if width is not None and width < 1:
-        raise UsageError(f"--width {width}: must be at least 1")
+    MediaOptions(fps=None if fps is None else float(fps), width=width, loop=loop, crf=crf, preset=preset)  # checks them
     zero = exact(start or 0)
     plays = loop if loop is not None else source.loop if source.loop is not None else 0
     target = OutputFile(file, overwrite)
@@ -80,7 +69,7 @@ def open_sink(
 
             stop = None if end is None else exact(end)
             sound = Sound(source, zero, stop) if audio and source.audio else None
-            options = {"crf": str(crf), "preset": preset}
+            options = {"crf": str(DEFAULT_CRF if crf is None else crf), "preset": preset or DEFAULT_PRESET}
             return VideoSink(target, source, zero=zero, sound=sound, options=options, comment=comment)
         if suffix == ".gif":
             from vidcam.media.write.gif import GifSink

@@ -6,65 +6,50 @@ import json
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import cv2
 
 from vidcam._files import OutputFile
 from vidcam._notebook import notebook_bar
+from vidcam._options import accepts, refuse, take
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.run import EngineName, check_engine
-from vidcam.cam.targets import CLIP_TOP, Layers, Target
+from vidcam.cam.options import MapOptions
+from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
+from vidcam.media.options import MediaOptions
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
-from vidcam.pipeline.cells import split_methods
 from vidcam.pipeline.clip import Passes, Progress, Reader
-from vidcam.pipeline.draw import Drawn, Look, draw
+from vidcam.pipeline.draw import Drawn, draw, on_planes
 from vidcam.pipeline.meter import Meter
-from vidcam.pipeline.options import MediaOptions, split_options
 from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
+from vidcam.pipeline.page import with_page
 from vidcam.pipeline.records import Predictions
 from vidcam.pipeline.result import Count, Result
-from vidcam.pipeline.shown import BATCH, Ask, batch_for, from_model, from_track
+from vidcam.pipeline.shown import from_model, from_track
 from vidcam.pipeline.stages import Stages
-from vidcam.render import DEFAULT_NORMALIZE, DEFAULT_SMOOTH, Opacity, View
+from vidcam.render import Look
 from vidcam.types import Track
 
 AHEAD = 4
 """Pictures that may wait for the encoder."""
 
 
+@accepts(MapOptions, Look, MediaOptions)
 def run(
     source: str | Path,
     output: str | Path | None = None,
     *,
     model: Any = None,
-    target: Target = "top",
-    method: str | Sequence[str] = "gradcam",
-    layer: Layers = None,
-    against: bool = False,
-    top_channels: int | None = None,
-    engine: EngineName = "auto",
     track: Track | str | Path | None = None,
-    colormap: str = "jet",
-    alpha: float = 0.4,
-    opacity: Opacity = "uniform",
-    view: View = "overlay",
-    caption: bool = True,
-    colorbar: bool = False,
-    normalize: str = DEFAULT_NORMALIZE,
-    smooth: float = DEFAULT_SMOOTH,
-    start: float | None = None,
-    end: float | None = None,
-    stride: int = 1,
-    batch_size: int | None = None,
     predictions: str | Path | None = None,
     maps: str | Path | None = None,
+    report: str | Path | None = None,
     keep_track: bool = False,
     make_explainer: Callable[..., Explainer] = Explainer,
     overwrite: bool = False,
@@ -73,7 +58,7 @@ def run(
     cancelled: Callable[[], bool] = lambda: False,
     partial_output: bool = True,
     measure: bool = False,
-    **media: Unpack[MediaOptions],
+    **options: Any,
 ) -> Result:
     """Explains a video, GIF or image and writes it with the maps laid over it.
 
@@ -83,84 +68,55 @@ def run(
             directory.
         model: a `Classifier` or a function that loads one, or what `vidcam.load_model` takes: a name, a file, a
             `keras.Model`; None for the model that ships with vidcam.
-        target: `top`, each frame's best class; `clip-top`, the clip's; a class index, a label, or several (the sum of
-            their logits). A text of several by `/` makes a grid.
-        method: the class activation method (`vidcam.cam.METHODS`); several, by comma or as a sequence, make a grid.
-        layer: path or name of the layer to explain, several by comma or as a sequence; None for the model's own.
-        against: show what speaks against the target.
-        top_channels: for Score-CAM, how many channels get a forward pass; None for all.
-        engine: what computes: `tensorflow`, `openvino`, or `auto` for the faster one that is installed and can.
         track: maps of this source that were made before, or their `.npz` file: they are drawn, and no model is loaded.
-        colormap: an OpenCV name.
-        alpha: 0 to 1, the share of the colours.
-        opacity: `uniform`, or `heat`: cold parts stay clear.
-        view: `overlay`, `heatmap`, `side-by-side`, or `timeline`: the leading classes over time under the picture.
-        caption: write class and probability on the picture.
-        colorbar: draw a colour bar with the raw values at its ends.
-        normalize: which value is hottest: each `frame`'s own maximum, a `running` one, the `clip`'s, or `fixed=V`.
-        smooth: seconds in which heat follows, 0 for at once.
-        start: seconds where to begin; for one picture out of a video, which one.
-        end: seconds where to stop.
-        stride: take every so many-th frame.
-        batch_size: frames computed at once; None for 8, fewer of frames larger than a million pixels (`batch_for`).
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
         maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
+        report: an `.html` file for a page with original and overlay in step.
         keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
         make_explainer: makes the explainers; one that keeps them lets runs of one model share their graphs.
         overwrite: replace existing files.
         progress: called in this thread with the frames done and expected (None where the source does not know); what
-            needs the whole clip first counts its frames once a pass. In a notebook None is a bar.
+            needs the whole clip first counts its frames once a pass, and a page begins anew. In a notebook None is a
+            bar.
         on_model: called once the model is ready, with an explainer for each method.
         cancelled: asked after every frame; True ends the run there.
         partial_output: a run that is ended early leaves its output, complete but shorter, as `NAME.partial.EXT`; False
             for nothing at all.
         measure: the result says what each stage took (`Result.timings`).
-        **media: `max_size`, `max_pixels`, `background` of `vidcam.media.open_source`; `fps`, `width`, `loop`, `crf`,
-            `preset`, `audio` of `vidcam.media.open_sink`. For a folder of pictures `fps` is the source's.
+        **options: how maps are made (`target`, `method` and so on), how pictures are drawn (`colormap`, `view`) and how
+            files are read and written (`start`, `fps`); None stands for the default.
 
     Returns:
         What was made.
 
     Raises:
+        TypeError: there is no such option.
         UsageError: something was asked for that makes no sense.
         VidcamError: something could not be read, loaded or written.
         Interrupted: the run was ended early and has left nothing.
     """
     began = clock.monotonic()
-    look = Look(colormap, alpha, opacity, view, caption, normalize, smooth, colorbar)
-    look.check()
-    ask = Ask(
-        target,
-        split_methods(method, against, top_channels),
-        layer,
-        against,
-        top_channels,
-        BATCH if batch_size is None else batch_size,
-        make_explainer,
-        check_engine(engine),
-    )
-    if track is not None and (model is not None or ask != Ask(batch_size=ask.batch_size, make=make_explainer)):
+    how, look, media = take(MapOptions, options), take(Look, options), take(MediaOptions, options)
+    refuse(options, "run", [*signature(run).parameters])
+    if track is not None and (model is not None or how != MapOptions(batch_size=how.batch_size)):
         raise UsageError(
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
         )
     given = Track.load(track) if isinstance(track, str | Path) else track
-    reads, writes = split_options(source, media)
-    writes |= {"start": start, "end": end, "overwrite": overwrite}
+    writes = {**media.writes(source), "overwrite": overwrite}
     with ExitStack() as stack:
         stack.enter_context(_one_opencv_thread())
         meter = stack.enter_context(Meter(measure))
-        opening = partial(open_source, source, start=start, end=end, stride=stride, **reads)
+        opening = partial(open_source, source, **media.reads(source))
         reader = stack.enter_context(Reader(opening, str(source), meter))
         info = reader.source.info
-        if batch_size is None:
-            ask = replace(ask, batch_size=batch_for(info.size))
-        if view == "timeline" and info.kind == "image":
+        if look.view == "timeline" and info.kind == "image":
             raise UsageError(f"view timeline shows a clip over time; {source} is a single picture")
         path = output_path(source, info.kind, output)
         # What can be wrong with the outputs is found before the model is loaded, which takes seconds.
         probe = open_sink(path, source=info, **writes)
         probe.abort()
-        check_side_files(path, predictions, maps, overwrite)
+        check_side_files(path, predictions, maps, report, overwrite)
         stages, progress = stack.enter_context(Stages()), stack.enter_context(notebook_bar(progress))
         if given is not None:
             meter.begin()
@@ -170,8 +126,9 @@ def run(
                 reader,
                 stages,
                 model,
-                ask,
+                how,
                 look,
+                make=make_explainer,
                 progress=progress,
                 cancelled=cancelled,
                 on_model=on_model,
@@ -187,18 +144,11 @@ def run(
             overwrite=overwrite,
         )
         stack.enter_context(outputs)
-        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track else None
+        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track or report else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
-        planes = outputs.sink.stores_planes and look.on_planes(shown.grid)
+        planes = outputs.sink.stores_planes and on_planes(look, shown.grid)
         pictures = draw(
-            explained,
-            look,
-            shown.labels,
-            shown.grid,
-            shown.tracks,
-            planes=planes,
-            width=media.get("width"),
-            meter=meter,
+            explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, width=media.width, meter=meter
         )
         seen = Count([meta.get("target", "top") for meta in shown.metas])
         _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
@@ -206,25 +156,37 @@ def run(
         if interrupted and not (seen.frames and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
         if not seen.frames:
-            raise VidcamError(_nothing(source, info, start))
+            raise VidcamError(_nothing(source, info, media.start))
         # Of a run that was ended early, more was explained than is shown.
         made = recorder.tracks()[0].first(seen.frames) if recorder else None
         with meter.stage("encode"):
             outputs.finish(made, cut=interrupted)
         sink = outputs.sink
-        timings = meter.timings(sink.frames, float(info.fps / stride) if info.fps else None)
-    return Result(
-        path=Path(sink.path),
-        frames=sink.frames,
-        read=seen.frames,
-        size=sink.size or (0, 0),
-        seconds=clock.monotonic() - began,
-        tallies=seen.tallies(shown.labels),
-        damaged=reader.source.damaged,
-        interrupted=interrupted,
-        notes=(*info.notes, *sink.notes, *_notes(ask, shown.explainers, info.size)),
-        track=made,
-        timings=timings,
+        result = Result(
+            path=Path(sink.path),
+            frames=sink.frames,
+            read=seen.frames,
+            size=sink.size or (0, 0),
+            seconds=clock.monotonic() - began,
+            tallies=seen.tallies(shown.labels),
+            damaged=reader.source.damaged,
+            interrupted=interrupted,
+            notes=(*info.notes, *sink.notes, *_notes(how, shown.explainers, info.size)),
+            track=made,
+            timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
+        )
+    if report is None:
+        return result
+    details = {"method": how.method, "target": str(how.target)} if given is None else {}
+    return with_page(
+        result,
+        Path(report),
+        source,
+        reads=media.reads(source),
+        details={**details, **{name: str(value) for name, value in look.fingerprint().items()}},
+        overwrite=overwrite,
+        progress=progress or (lambda done, total: None),
+        cancelled=cancelled,
     )
 
 
@@ -240,15 +202,15 @@ def _comment(metas: Sequence[Mapping[str, str]]) -> str:
     return json.dumps(metas[0] if len(metas) == 1 else list(metas), ensure_ascii=False)
 
 
-def _notes(ask: Ask, explainers: Sequence[Explainer], size: tuple[int, int]) -> list[str]:
+def _notes(how: MapOptions, explainers: Sequence[Explainer], size: tuple[int, int]) -> list[str]:
     notes = [e.note for e in explainers if e.note]
     if explainers and is_bounded(size, explainers[0].classifier.fit):
         notes.append(
             f"{size[0]}x{size[1]} is longer than {KEEP_ASPECT}:1: the model sees it whole with black bars "
             "(--fit squash stretches it instead)"
         )
-    blind = [METHODS[name].title for name in ask.methods if not METHODS[name].targeted]
-    if blind and ask.target not in (None, "top", CLIP_TOP):
+    blind = [METHODS[name].title for name in how.methods if not METHODS[name].targeted]
+    if blind and how.target not in (TOP, CLIP_TOP):
         notes.append(f"{' and '.join(blind)} shows the strongest pattern in the layer, the same for every target")
     return notes
 

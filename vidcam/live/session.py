@@ -15,9 +15,8 @@ from typing import Any
 import cv2
 
 from vidcam.cam import Explainer, find_method
-from vidcam.cam.explainer import check_method_options
-from vidcam.cam.run import EngineName, check_engine
-from vidcam.cam.targets import CLIP_TOP, Target
+from vidcam.cam.options import MapOptions
+from vidcam.cam.targets import CLIP_TOP
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.address import parse_address
 from vidcam.live.capture import Capture
@@ -31,8 +30,7 @@ from vidcam.live.window import Window, display_problem
 from vidcam.media.feeds.base import Feed
 from vidcam.media.feeds.open import feed_opener
 from vidcam.media.write.recording import check_recording
-from vidcam.pipeline.draw import Look
-from vidcam.render import colormap_names
+from vidcam.render import Look, colormap_names
 from vidcam.types import Array, Classifier
 
 OPENING = 0.5
@@ -72,13 +70,9 @@ def live(
     source: str | int | Path | None = None,
     *,
     model: Callable[[], Classifier],
-    method: str = "gradcam",
-    layer: str | None = None,
-    target: Target = "top",
-    against: bool = False,
+    how: MapOptions = MapOptions(),
+    look: Look = Look(),
     top_channels: int | None = None,
-    engine: EngineName = "auto",
-    look: Look | None = None,
     camera_size: tuple[int, int] | None = None,
     camera_fps: float | None = None,
     loop: bool = False,
@@ -95,13 +89,9 @@ def live(
     Args:
         source: a camera's index or device, a URL, a video file; None for the first camera that opens.
         model: loads the classifier; called in another thread while the source opens.
-        method: the class activation method.
-        layer: the layer to explain, None for the model's own.
-        target: what is explained, see `vidcam.cam.resolve_target`.
-        against: show what speaks against the target.
-        top_channels: for Score-CAM; 32 by default.
-        engine: what computes, see `Explainer`.
+        how: how maps are made, by one method at a time.
         look: how pictures are drawn.
+        top_channels: for Score-CAM, which waits for key m; 32 by default.
         camera_size: (width, height) in pixels to ask a camera for.
         camera_fps: frames a second to ask a camera for.
         loop: play a file again and again.
@@ -120,17 +110,13 @@ def live(
         UsageError: something was asked for that makes no sense.
         VidcamError: the source, the model, the port or a file cannot be had; there is neither display nor `serve`.
     """
-    look = look or Look()
-    look.check()
     if look.view not in VIEWS or look.needs_clip:
         what = f"view {look.view}" if look.view not in VIEWS else f"normalize {look.normalize}"
         raise UsageError(f"{what} needs the whole clip; live has only what was seen so far")
-    if "," in method:
-        raise UsageError(f"--method {method}: live shows one at a time; key m goes to the next")
-    if target == CLIP_TOP:
+    if len(how.methods) > 1:
+        raise UsageError(f"--method {how.method}: live shows one at a time; key m goes to the next")
+    if how.target == CLIP_TOP:
         raise UsageError("--target clip-top is known at the end of a clip only; live has only what was seen so far")
-    check_engine(engine)
-    check_method_options(find_method(method), against, None)  # --top-channels waits for key m
     if record is not None:
         check_recording(record, overwrite)
     address = parse_address(serve) if serve is not None else None
@@ -138,8 +124,8 @@ def live(
     problem = display_problem()
     if problem and address is None:
         raise VidcamError(f"{problem}, so no window can be opened; --serve PORT shows the view in a browser instead")
-    make = _maker(model, layer, against, top_channels, engine=engine)
-    session = _Session(opener, make, Settings(look, method, target), mirror=mirror)
+    make = _maker(model, how, top_channels)
+    session = _Session(opener, make, Settings(look, how.method, how.target), mirror=mirror)
     with ExitStack() as stack:
         stack.enter_context(_quick_switches())
         stack.enter_context(session)
@@ -349,12 +335,7 @@ class _Snapper:
 
 
 def _maker(
-    model: Callable[[], Classifier],
-    layer: str | None,
-    against: bool,
-    top_channels: int | None,
-    *,
-    engine: EngineName,
+    model: Callable[[], Classifier], how: MapOptions, top_channels: int | None
 ) -> Callable[[str], Explainer]:
     """Returns what makes the explainer of a method; the model is loaded once, with the first, and its graph shared."""
     made: list[Explainer] = []
@@ -362,11 +343,11 @@ def _maker(
     def make(method: str) -> Explainer:
         kind = find_method(method)
         options: dict[str, Any] = {
-            "against": against and kind.targeted,
+            "against": how.against and kind.targeted,
             "top_channels": (top_channels or CHANNELS) if kind.scored else None,
         }
         if not made:
-            made.append(Explainer(model(), method, layer, batch_size=1, engine=engine, **options))
+            made.append(Explainer(model(), method, how.layer, batch_size=1, engine=how.engine, **options))
         return made[0].by(method, **options)
 
     return make

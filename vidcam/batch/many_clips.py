@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vidcam._options import accepts, refuse, take
 from vidcam.batch.crew import Crew, Progress, Worker
 from vidcam.batch.inputs import find_inputs
 from vidcam.batch.local import LocalWorker
@@ -18,21 +19,14 @@ from vidcam.batch.records import Record, Store
 from vidcam.batch.resources import default_workers, shares
 from vidcam.batch.tables import write_tables
 from vidcam.batch.work import Unusable
+from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError
-from vidcam.media.read.cut import Cut
+from vidcam.media.options import MediaOptions
 from vidcam.models import load_model
 from vidcam.models.zoo import DEFAULT_MODEL
-from vidcam.pipeline import run
-from vidcam.pipeline.cells import split_methods
-from vidcam.pipeline.draw import Look
-from vidcam.pipeline.options import MediaOptions
+from vidcam.render.look import Look
 
 LEFT = ("predictions.csv", "summary.csv", "index.html")
-NOT_FOR_ALL = {
-    *("source", "output", "model", "track", "predictions", "maps", "keep_track", "make_explainer", "overwrite"),
-    *("progress", "on_model", "cancelled", "partial_output", "measure", "media"),
-}
-"""What `run` takes that is not the same for every clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,7 @@ class Batch:
     interrupted: bool = False
 
 
+@accepts(MapOptions, Look, MediaOptions)
 def run_batch(
     inputs: Sequence[str | Path],
     outdir: str | Path,
@@ -105,22 +100,29 @@ def run_batch(
         on_plan: called with the plan, and how many workers there will be, before the work begins.
         progress: called again and again in this thread with how far the batch is.
         cancelled: asked again and again; True ends the batch at the files' next frames.
-        **options: those of `vidcam.load_model` and, for every clip, of `vidcam.run`: `weights`, `target`, `method`,
-            `start`, `colormap`, `width` and so on. The width of a GIF or WebP is at most so many pixels.
+        **options: those of `vidcam.load_model` (`weights` and so on) and, for every clip, how maps are made, how
+            pictures are drawn and how files are read and written. The width of a GIF or WebP is at most so many pixels.
 
     Returns:
         What was done.
 
     Raises:
+        TypeError: there is no such option.
         UsageError: something was asked for that makes no sense.
         VidcamError: nothing could be done: another batch writes there, or the model cannot be loaded. A file that
             fails is no error; it is in the result.
     """
     began = time.monotonic()
     outdir = Path(outdir)
-    loading, options = _split(options)
-    _check(outdir, options, workers)
-    settings = settle(format, {"model": str(model), **loading}, options, max_seconds, overwrite)
+    maps, look, media = take(MapOptions, options), take(Look, options), take(MediaOptions, options)
+    loads = [name for name in inspect.signature(load_model).parameters if name not in ("model", "layer")]
+    loading = {"model": str(model), **{name: options.pop(name) for name in loads if name in options}}
+    refuse(options, "run_batch", [*inspect.signature(run_batch).parameters, *loads])
+    if outdir.exists() and not outdir.is_dir():
+        raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: at least one is needed")
+    settings = settle(Settings(format, loading, maps, look, media, max_seconds, overwrite))
     found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
     planned = partial(make_plan, found.inputs, outdir, settings, force=force, retry=retry)
     batch = Batch((), ignored=found.ignored, folders=found.folders)
@@ -147,31 +149,6 @@ def run_batch(
         workers=len(hired),
         interrupted=interrupted,
     )
-
-
-def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sorts options into `load_model`'s and `run`'s, and refuses others."""
-    loads = set(inspect.signature(load_model).parameters) - {"model", "layer"}
-    runs = {*inspect.signature(run).parameters, *MediaOptions.__annotations__} - NOT_FOR_ALL
-    for name in options:
-        if name not in loads | runs:
-            raise UsageError(f"{name}: is no option of a batch")
-    return {n: v for n, v in options.items() if n in loads}, {n: v for n, v in options.items() if n in runs}
-
-
-def _check(outdir: Path, options: Mapping[str, Any], workers: int | None) -> None:
-    """Finds what is wrong before any work is done.
-
-    Raises:
-        UsageError: an option makes no sense.
-    """
-    if outdir.exists() and not outdir.is_dir():
-        raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}: at least one is needed")
-    Cut.of(options.get("start"), options.get("end"), options.get("stride", 1))
-    split_methods(options.get("method", "gradcam"), options.get("against", False), options.get("top_channels"))
-    Look(**{f.name: options[f.name] for f in fields(Look) if f.name in options}).check()
 
 
 def _hire(settings: Settings, jobs: Sequence[Job], workers: int | None, ray: str | bool) -> Sequence[Worker]:

@@ -1,0 +1,76 @@
+"""How maps are made, as a value. Standard library only: `--help` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vidcam._options import Number, Options, option
+
+METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "eigencam", "scorecam")
+
+
+@dataclass(frozen=True, slots=True)
+class MapOptions(Options):
+    """How maps are made. Several methods and targets make a grid.
+
+    Attributes:
+        target: see `vidcam.cam.resolve_target`; `clip-top`, and a text of several by `/`, too.
+        method: names of methods, by comma; a sequence becomes that.
+        layer: as `Explainer` takes it, several by comma; a sequence becomes that.
+    """
+
+    target: str | int | Sequence[str | int] = option(
+        "top",
+        "`top` for each frame's best class, `clip-top` for the clip's, a class index, a label, or several; `/` between "
+        "alternatives makes a grid.",
+        metavar="CLASS[,CLASS][/...]",
+    )
+    method: str = option("gradcam", f"{', '.join(METHODS)}; several make a grid.", metavar="NAME[,NAME]")
+    layer: str | None = option(
+        None, "The layer to explain, or several to merge; see `vidcam inspect`.", metavar="NAME[,NAME]"
+    )
+    against: bool = option(False, "Show what speaks against the target.")
+    top_channels: int | None = option(
+        None,
+        "Of scorecam: forward passes for the N channels that vary most, instead of all.",
+        kind=Number(1),
+        metavar="N",
+    )
+    engine: str = option(
+        "auto",
+        "What computes; auto takes OpenVINO where it is installed and can.",
+        kind=("auto", "tensorflow", "openvino"),
+    )
+    batch_size: int | None = option(
+        None,
+        "Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K.",
+        kind=Number(1),
+        metavar="N",
+        decides=False,
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("method", "layer"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                object.__setattr__(self, name, ",".join(value))
+        if isinstance(self.target, list):
+            object.__setattr__(self, "target", tuple(self.target))
+        Options.__post_init__(self)
+
+    def check(self) -> None:
+        from vidcam.cam.run import check_engine
+        from vidcam.cam.explainer import check_method_options
+        from vidcam.cam.methods import find_method
+
+        methods = [find_method(name) for name in self.methods]
+        scoring = [m for m in methods if m.scored] or methods[:1]
+        for m in methods:
+            check_method_options(m, self.against, self.top_channels if m in scoring else None)
+        check_engine(self.engine)  # type: ignore[arg-type]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods, each once."""
+        return tuple(dict.fromkeys(name.strip() for name in self.method.split(",")))
