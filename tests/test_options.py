@@ -12,8 +12,8 @@ from click.testing import CliRunner
 import vidcam
 from vidcam._options import Number, Options, accepts, names_of, option, refuse, take
 from vidcam.cam import METHODS as REGISTERED
-from vidcam.cam.engines import ENGINES, PRECISIONS
 from vidcam.cam.options import METHODS, MapOptions
+from vidcam.cam.run import ENGINES
 from vidcam.cli.options import options_of
 from vidcam.errors import UsageError
 from vidcam.media.options import MediaOptions
@@ -122,7 +122,7 @@ def test_each_object_checks_itself(kind, wrong, said):
 def test_what_the_options_name_is_what_there_is():
     assert tuple(REGISTERED) == METHODS
     kinds = {name: field.metadata["kind"] for name, field in MapOptions.__dataclass_fields__.items()}
-    assert (kinds["engine"], kinds["precision"]) == (ENGINES, PRECISIONS)
+    assert kinds["engine"] == ENGINES
 
 
 def test_no_option_has_two_owners():

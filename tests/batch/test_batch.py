@@ -15,7 +15,7 @@ from tests.clips import make_gif, make_video
 from tests.networks import gap_cnn, randomize
 from vidcam import UsageError, VidcamError, __version__
 from vidcam.batch.records import Store
-from vidcam.cam import Explainer
+from vidcam.cam.explainer import explain_together
 from vidcam.media import open_source
 
 OUTPUTS = ["a.mp4.gif", "sub/b.gif", "sub/c.jpg.png"]
@@ -47,13 +47,13 @@ def table(path: Path) -> list[dict[str, str]]:
 
 def test_large_frames_are_computed_fewer_at_once_as_run_does(batch, tmp_path, monkeypatch):
     seen = []
-    explain = Explainer.explain_inputs
+    explain = explain_together
 
-    def look(self, inputs, *arguments):
-        seen.append((len(inputs), self.batch_size))
-        return explain(self, inputs, *arguments)
+    def look(asked, inputs, *arguments):
+        seen.append((len(inputs), asked[0][0].batch_size))
+        return explain(asked, inputs, *arguments)
 
-    monkeypatch.setattr(Explainer, "explain_inputs", look)
+    monkeypatch.setattr("vidcam.pipeline.explain.explain_together", look)
     monkeypatch.setattr("vidcam.pipeline.shown.BATCH_PIXELS", 2 * 64 * 48)  # as if 64x48 were as large as 1440p
     batch(tmp_path / "clips" / "a.mp4")
     assert {count for count, _ in seen} <= {1, 2}
@@ -310,12 +310,12 @@ def test_the_records_of_a_batch_before_options_had_their_objects_still_count(bat
     batch()
     store = Store(tmp_path / "out")
     for record in store.all():
-        record.made["options"]["batch_size"] = 8
+        record.made["options"] |= {"batch_size": 8, "precision": "float32"}
         store.write(record)
     assert not reasons(batch)
-    record.made["options"].pop("alpha")
+    record.made["options"] |= {"precision": "bf16"}
     store.write(record)
-    assert reasons(batch) == {record.name: "--alpha is 0.4, was null"}
+    assert reasons(batch) == {record.name: "--precision is null, was bf16"}
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_batch(batch, tmp_path):

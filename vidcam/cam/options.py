@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from vidcam._options import Number, Options, option
 
@@ -37,7 +38,7 @@ class MapOptions(Options):
         kind=Number(1),
         metavar="N",
     )
-    engine: str = option(
+    engine: Literal["auto", "tensorflow", "openvino"] = option(
         "auto",
         "What computes; auto takes OpenVINO where it is installed and can.",
         kind=("auto", "tensorflow", "openvino"),
@@ -60,15 +61,15 @@ class MapOptions(Options):
         Options.__post_init__(self)
 
     def check(self) -> None:
-        from vidcam.cam.run import check_engine
         from vidcam.cam.explainer import check_method_options
         from vidcam.cam.methods import find_method
+        from vidcam.cam.run import check_engine
 
         methods = [find_method(name) for name in self.methods]
         scoring = [m for m in methods if m.scored] or methods[:1]
         for m in methods:
             check_method_options(m, self.against, self.top_channels if m in scoring else None)
-        check_engine(self.engine)  # type: ignore[arg-type]
+        check_engine(self.engine)
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidcam.cam.run import ENGINE_NAMES
 from vidcam.cam.options import MapOptions
+from vidcam.cam.run import ENGINE_NAMES
 from vidcam.cli import count, printable, say
 from vidcam.cli.options import MODEL_CHOICES, check_unchosen, common_options, model_arguments, model_options, options_of
 from vidcam.cli.progress import Bar, interruptible
@@ -119,11 +119,6 @@ def _say_model(explainers: Sequence[Explainer]) -> None:
     scaling = f"scaling {c.preprocess}" + (f" ({c.preprocess_from})" if c.preprocess_from else "")
     text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, {scaling}, fit {c.fit}, {engines}{more}"
     click.echo(printable(text), err=True)
-
-
-def _engine(explainer: Explainer) -> str:
-    name = ENGINE_NAMES[explainer.engine]
-    return name if explainer.precision == "float32" else f"{name} in {explainer.precision}"
 
 
 def _summary(result: Result) -> None:

@@ -334,9 +334,7 @@ class _Snapper:
             self._keep(shown)
 
 
-def _maker(
-    model: Callable[[], Classifier], how: MapOptions, top_channels: int | None
-) -> Callable[[str], Explainer]:
+def _maker(model: Callable[[], Classifier], how: MapOptions, top_channels: int | None) -> Callable[[str], Explainer]:
     """Returns what makes the explainer of a method; the model is loaded once, with the first, and its graph shared."""
     made: list[Explainer] = []
 
