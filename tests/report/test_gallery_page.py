@@ -182,6 +182,28 @@ def test_the_keyboard_plays_opens_steps_and_closes(browser, folder):
     page.close()
 
 
+def test_no_two_curves_of_a_clip_are_alike_and_a_name_opens_its_clip(browser, tmp_path):
+    def clip(i: int) -> Entry:
+        names = [f"class {i}", "seldom", "never", "hardly"]
+        curves = {name: tuple(0.9 / (k + 1) for _ in range(10)) for k, name in enumerate(names)}
+        return entry(f"{i}.gif", f"{i}.gif", 0.9, poster="", target=names[0], classes={names[0]: 12}, curves=curves)
+
+    write_gallery(tmp_path / "index.html", [clip(i) for i in range(12)], "Many classes")
+    page = browser.open_file(tmp_path / "index.html", height=3000)
+    page.wait_for("document.querySelectorAll('.spark .curve').length === 48")
+    drawn = page.evaluate(
+        "Array.from(document.querySelectorAll('.spark'), e => Array.from(e.querySelectorAll('.curve'), c => "
+        "getComputedStyle(c).stroke))"
+    )
+    grey = page.evaluate("getComputedStyle(document.querySelector('.soft')).color")
+    assert all(len(set(colours)) == 4 for colours in drawn)
+    assert not [colours for colours in drawn if grey in colours]
+    page.click(".card:nth-child(3) .told .name .file")
+    page.wait_for("detail.open")
+    assert page.evaluate("document.getElementById('detail-name').textContent") == "2.gif"
+    page.close()
+
+
 def test_a_file_that_is_gone_is_said(browser, folder, tmp_path):
     write_gallery(tmp_path / "index.html", [entry("gone.mp4", "gone.mp4", 0.9, poster="")], "Gone")
     page = browser.open_file(tmp_path / "index.html")

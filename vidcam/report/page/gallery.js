@@ -14,8 +14,16 @@ clips.forEach((clip, i) => {
 const counts = new Map();
 for (const clip of clips) counts.set(clip.target, (counts.get(clip.target) ?? 0) + 1);
 const classes = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a) || collator.compare(a, b));
-const colours = new Map(classes.slice(0, 7).map((name, i) => [name, `k${i}`]));
-const colour = (name) => colours.get(name) ?? "k7";
+const COLOURS = 7;
+const colours = new Map(classes.slice(0, COLOURS).map((name, i) => [name, `k${i}`]));
+for (const clip of clips) {
+  // A class that is among few clips' best ones has a colour in its clip only, so that no two curves are alike.
+  const names = [...new Set([clip.target, ...clip.curves.map(([name]) => name)])];
+  const taken = new Set(names.map((name) => colours.get(name)));
+  const free = Array.from({ length: COLOURS }, (_, i) => `k${i}`).filter((k) => !taken.has(k));
+  clip.colours = new Map(names.map((name) => [name, colours.get(name) ?? free.shift() ?? "k7"]));
+}
+const colour = (clip, name) => clip.colours.get(name);
 
 // ---- curves
 
@@ -33,9 +41,9 @@ function curves(clip, width, height) {
     if (at.length === 1) at = [[0, at[0][1]], [width, at[0][1]]];
     const line = at.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L");
     if (name === clip.target) {
-      group.append(s("path", { class: `area ${colour(name)}`, d: `M${at[0][0]},${height}L${line}L${at.at(-1)[0]},${height}Z` }));
+      group.append(s("path", { class: `area ${colour(clip, name)}`, d: `M${at[0][0]},${height}L${line}L${at.at(-1)[0]},${height}Z` }));
     }
-    group.append(s("path", { class: `curve ${colour(name)}`, d: `M${line}` }));
+    group.append(s("path", { class: `curve ${colour(clip, name)}`, d: `M${line}` }));
   }
   return group;
 }
@@ -53,7 +61,7 @@ function makeCard(clip) {
   const card = h("article", { class: "card", role: "listitem" },
     thumb,
     h("div", { class: "told" },
-      h("div", { class: `class ${colour(clip.target)}` }, h("span", { class: "swatch" }),
+      h("div", { class: `class ${colour(clip, clip.target)}` }, h("span", { class: "swatch" }),
         h("span", { class: "label", title: clip.target }, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
       s("svg", { class: "spark", viewBox: "0 0 100 34", preserveAspectRatio: "none", "aria-hidden": "true" }),
       nameOf(clip.source),
@@ -119,6 +127,7 @@ function play(thumb) {
 
 const grid = byId("clips");
 const thumbOf = (event) => event.target.closest?.(".thumb");
+const cardOf = (event) => event.target.closest?.(".thumb, .told .name")?.closest(".card");
 grid.addEventListener("pointerover", (event) => {
   const thumb = thumbOf(event);
   if (thumb && event.pointerType !== "touch" && !still.matches) play(thumb);
@@ -132,8 +141,8 @@ grid.addEventListener("focusin", (event) => {
 });
 grid.addEventListener("focusout", stop);
 grid.addEventListener("click", (event) => {
-  const thumb = thumbOf(event);
-  if (thumb) show(thumb.parentElement.clip);
+  const card = cardOf(event);
+  if (card) show(card.clip);
 });
 
 // ---- which clips, in which order
@@ -224,7 +233,7 @@ function plot(clip) {
     const value = h("span", { class: "number" });
     values.set(name, value);
     const share = (new Map(clip.classes).get(name) ?? 0) / clip.classes.reduce((sum, [, frames]) => sum + frames, 0);
-    return h("li", { class: colour(name) }, h("span", { class: "swatch" }), h("span", {}, name), share ? h("span", { class: "soft" }, `explained in ${percent(share)} of frames`) : null, value);
+    return h("li", { class: colour(clip, name) }, h("span", { class: "swatch" }), h("span", {}, name), share ? h("span", { class: "soft" }, `explained in ${percent(share)} of frames`) : null, value);
   }));
   const picture = s("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": `Probability over time: ${clip.curves.map(([name]) => name).join(", ")}` },
     ...[0, 50, 100].map((y) => s("line", { class: "grid", x1: 0, x2: 100, y1: y, y2: y })), curves(clip, 100, 100), cursor);
@@ -278,7 +287,7 @@ function show(clip) {
     h("div", { class: "body" },
       stageOf(clip, chart ? chart.mark : () => {}),
       h("div", { class: "side" },
-        h("div", { class: `class ${colour(clip.target)}` }, h("span", { class: "swatch" }), h("span", {}, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
+        h("div", { class: `class ${colour(clip, clip.target)}` }, h("span", { class: "swatch" }), h("span", {}, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
         clip.flags.length ? h("ul", { class: "reasons", "aria-label": "Flagged" }, ...clip.flags.map(([, text]) => h("li", {}, text))) : null,
         chart?.element ?? null,
         h("dl", { class: "figures" },
