@@ -280,6 +280,22 @@ class Track:
             cuts=None if cuts is None else np.array(cuts, dtype=bool),
         )
 
+    @classmethod
+    def chain(cls, parts: Sequence[Track]) -> Track:
+        """Joins the tracks of a clip's parts, in order, at least one; its frames are numbered anew from 0."""
+        cuts = [p.cuts for p in parts if p.cuts is not None]
+        times = np.concatenate([p.times for p in parts])
+        return replace(
+            parts[0],
+            times=times,
+            indices=np.arange(len(times), dtype=np.int64),
+            maps=np.concatenate([p.maps for p in parts]),
+            logits=np.concatenate([p.logits for p in parts]),
+            probabilities=np.concatenate([p.probabilities for p in parts]),
+            targets=tuple(t for p in parts for t in p.targets),
+            cuts=np.concatenate(cuts) if len(cuts) == len(parts) else None,
+        )
+
     def first(self, count: int) -> Track:
         """Returns the track of the first so many frames."""
         cuts = None if self.cuts is None else self.cuts[:count]

@@ -50,7 +50,7 @@ def close(a, b, most=6.0):
 
 def shown(frames, track, normalize, smooth):
     """What `run` is to draw, by the library's parts."""
-    peak = clip_peak(track, smooth) if normalize == "clip" else None
+    peak = clip_peak([track], smooth) if normalize == "clip" else None
     history = History("fixed" if peak else normalize, smooth, peak)
     pictures = []
     for frame, raw, time, target in zip(frames, track.maps, track.times, track.targets, strict=True):

@@ -204,11 +204,11 @@ def test_the_clips_peak_is_that_of_its_smoothed_maps():
     cuts = np.zeros(20, bool)
     cuts[8] = True
     clip = track(maps, times, targets, cuts)
-    assert clip_peak(clip, 0.0) == maps.max()
+    assert clip_peak([clip], 0.0) == maps.max()
     history = History("fixed", 0.3, 1e9)
     shown = [history(m, t, k, cut=bool(c))[0] for m, t, k, c in zip(maps, times, targets, cuts, strict=True)]
-    assert clip_peak(clip, 0.3) == max(m.max() for m in shown) < maps.max()
-    assert clip_peak(track(np.full((2, 2, 2), -1.0), times[:2]), 0.1) == 0.0
+    assert clip_peak([clip], 0.3) == max(m.max() for m in shown) < maps.max()
+    assert clip_peak([track(np.full((2, 2, 2), -1.0), times[:2])], 0.1) == 0.0
 
 
 def test_by_default_heat_runs_less_than_a_fifth_of_a_second_behind():

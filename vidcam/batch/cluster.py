@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from vidcam.batch.crew import Died
-from vidcam.batch.plan import Job, Settings
-from vidcam.batch.records import Record
+from vidcam.batch.pieces import Outcome, Work
+from vidcam.batch.plan import Settings
 from vidcam.batch.resources import keep_to, take_core
 from vidcam.errors import UsageError, VidcamError
 
@@ -38,15 +38,15 @@ class Post:
         self._frames: tuple[int, int | None] = (0, None)
         self._stopped = False
 
-    def process(self, job: Job) -> Record:
+    def process(self, work: Work) -> Outcome:
         """Works on a file; see `vidcam.batch.work.Bench.process`."""
         from vidcam.batch.work import Bench
 
         if self._bench is None:
             self._bench = Bench(self._settings)
         self._frames = (0, None)
-        record: Record = self._bench.process(job, self._progress, lambda: self._stopped)
-        return record
+        outcome: Outcome = self._bench.process(work, self._progress, lambda: self._stopped)
+        return outcome
 
     def frames(self) -> tuple[int, int | None]:
         """Returns how far the file is, while it is being worked on."""
@@ -76,10 +76,10 @@ class ClusterWorker:
         self._asked: Any = None
         self._frames: tuple[int, int | None] = (0, None)
 
-    def submit(self, job: Job) -> Future[Record]:
-        """Has a file worked on; the one before is done."""
+    def submit(self, work: Work) -> Future[Outcome]:
+        """Has a file, or a piece of one, worked on; the one before is done."""
         self._frames, self._asked = (0, None), None
-        future: Future[Record] = self._actor.process.remote(job).future()
+        future: Future[Outcome] = self._actor.process.remote(work).future()
         return future
 
     def frames(self) -> tuple[int, int | None]:
@@ -96,7 +96,7 @@ class ClusterWorker:
             self._asked = self._actor.frames.options(max_task_retries=0).remote()
         return self._frames
 
-    def result(self, future: Future[Record]) -> Record:
+    def result(self, future: Future[Outcome]) -> Outcome:
         """Returns what came of a file whose future is done.
 
         Raises:

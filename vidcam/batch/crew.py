@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vidcam.batch.plan import Job
+from vidcam.batch.pieces import Films, Outcome, Work
 from vidcam.batch.records import Record
 from vidcam.errors import Interrupted
 
@@ -33,14 +33,14 @@ class Worker(Protocol):
     @property
     def tries(self) -> int: ...
 
-    def submit(self, job: Job) -> Future[Record]:
-        """Has a file worked on; the one before is done."""
+    def submit(self, work: Work) -> Future[Outcome]:
+        """Has a file, or a piece of one, worked on; the one before is done."""
 
     def frames(self) -> tuple[int, int | None]:
         """Returns the frames of the file that are done, and expected."""
 
-    def result(self, future: Future[Record]) -> Record:
-        """Returns what came of a file; raises `Died`, `Interrupted` or `vidcam.batch.work.Unusable`."""
+    def result(self, future: Future[Outcome]) -> Outcome:
+        """Returns what came of work; raises `Died`, `Interrupted` or `vidcam.batch.work.Unusable`."""
 
     def renew(self) -> None:
         """Has another process take the place of one that died."""
@@ -80,7 +80,7 @@ class Progress:
 
 @dataclass(slots=True)
 class _Task:
-    job: Job
+    work: Work
     deaths: int = 0
 
 
@@ -90,22 +90,25 @@ class Crew:
     Args:
         workers: at least one.
         jobs: in the order they are begun in.
-        failed: makes and keeps the record of a job that its worker has died of, and how.
+        failed: makes and keeps the record of work that its worker has died of, and how.
         watch: called again and again with how far the batch is.
+        films: the long clips of which there are pieces among the jobs already.
     """
 
     def __init__(
         self,
         workers: Sequence[Worker],
-        jobs: Sequence[Job],
-        failed: Callable[[Job, str], Record],
+        jobs: Sequence[Work],
+        failed: Callable[[Work, str], Record],
         watch: Callable[[Progress], None],
+        films: Films | None = None,
     ) -> None:
         self._idle = list(workers)
-        self._waiting = deque(_Task(job) for job in jobs)
-        self._busy: dict[Future[Record], tuple[Worker, _Task]] = {}
+        self._waiting = deque(_Task(work) for work in jobs)
+        self._busy: dict[Future[Outcome], tuple[Worker, _Task]] = {}
         self._failed = failed
         self._watch = watch
+        self._films = films or Films()
         self.progress = Progress(len(jobs))
 
     def run(self, cancelled: Callable[[], bool]) -> bool:
@@ -137,32 +140,41 @@ class Crew:
 
     def _hand_out(self) -> None:
         while self._idle and self._waiting:
-            worker, task = self._idle.pop(), self._waiting.popleft()
-            self._busy[worker.submit(task.job)] = worker, task
+            task = self._waiting.popleft()
+            if self._films.wanted(task.work):
+                worker = self._idle.pop()
+                self._busy[worker.submit(task.work)] = worker, task
+        if self._waiting or any(self._films.leads_on(task.work) for _, task in self._busy.values()):
+            return
         # One that has nothing more to do makes room for those that have.
         while self._idle:
             self._idle.pop().close()
 
-    def _take(self, future: Future[Record]) -> None:
+    def _take(self, future: Future[Outcome]) -> None:
         worker, task = self._busy[future]
+        outcome: Outcome = None
+        more: list[Work] = []
+        wanted = self._films.wanted(task.work)
         try:
-            record = worker.result(future)
+            outcome = worker.result(future)
+            more = [*self._films.follow(task.work, outcome)]
         except Died as error:
             task.deaths += 1
             worker.renew()
             if task.deaths < worker.tries:
                 self._waiting.appendleft(task)
-                record = None
             else:
                 times = f", {task.deaths} times" if task.deaths > 1 else ""
-                record = self._failed(task.job, f"the worker that had it {error}{times}")
+                outcome = self._failed(task.work, f"the worker that had it {error}{times}")
+                self._films.follow(task.work, outcome)
         except Interrupted:
-            record = None
+            pass
         del self._busy[future]
         self._idle.append(worker)
-        if record is not None:
-            self.progress.records.append(record)
-            self.progress.frames += record.numbers.get("explained", 0) if record.state == "done" else 0
+        self._waiting.extendleft(_Task(work) for work in reversed(more))
+        if isinstance(outcome, Record) and wanted:
+            self.progress.records.append(outcome)
+            self.progress.frames += outcome.numbers.get("explained", 0) if outcome.state == "done" else 0
 
     def _stop(self) -> None:
         for worker, _ in self._busy.values():
@@ -175,5 +187,5 @@ class Crew:
         self._show()
 
     def _show(self) -> None:
-        self.progress.current = [Current(t.job.input.name, *w.frames()) for w, t in self._busy.values()]
+        self.progress.current = [Current(t.work.name, *w.frames()) for w, t in self._busy.values()]
         self._watch(self.progress)

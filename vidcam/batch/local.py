@@ -20,8 +20,8 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from vidcam.batch.crew import Died
-from vidcam.batch.plan import Job, Settings
-from vidcam.batch.records import Record
+from vidcam.batch.pieces import Outcome, Work
+from vidcam.batch.plan import Settings
 from vidcam.batch.resources import keep_to
 
 if TYPE_CHECKING:
@@ -56,18 +56,18 @@ class LocalWorker:
         )
         self._theirs = theirs
 
-    def submit(self, job: Job) -> Future[Record]:
-        """Has a file worked on; the one before is done."""
+    def submit(self, work: Work) -> Future[Outcome]:
+        """Has a file, or a piece of one, worked on; the one before is done."""
         self._frames = (0, None)
         try:
-            return self._submit(job)
+            return self._submit(work)
         except BrokenProcessPool:  # it has died with nothing to do
             self.renew()
-            return self._submit(job)
+            return self._submit(work)
 
-    def _submit(self, job: Job) -> Future[Record]:
+    def _submit(self, work: Work) -> Future[Outcome]:
         before = set(multiprocessing.active_children())
-        future = self._pool.submit(_process, job)
+        future = self._pool.submit(_process, work)
         if self._process is None:  # the first file starts it
             self._process = next(iter(set(multiprocessing.active_children()) - before), None)
         return future
@@ -79,7 +79,7 @@ class LocalWorker:
                 self._frames = self._line.recv()
         return self._frames
 
-    def result(self, future: Future[Record]) -> Record:
+    def result(self, future: Future[Outcome]) -> Outcome:
         """Returns what came of a file whose future is done.
 
         Raises:
@@ -138,13 +138,13 @@ class _Post:
         self._stopped = False
         self._told = 0
 
-    def process(self, job: Job) -> Record:
+    def process(self, work: Work) -> Outcome:
         from vidcam.batch.work import Bench
 
         if self._bench is None:
             self._bench = Bench(self._settings)
         self._told = 0
-        return self._bench.process(job, self._progress, self._cancelled)
+        return self._bench.process(work, self._progress, self._cancelled)
 
     def _progress(self, done: int, total: int | None) -> None:
         if done == 1 or done - self._told >= 8:  # nobody reads more often
@@ -172,9 +172,9 @@ def _begin(line: Connection[Any, Any], settings: Settings, part: list[int]) -> N
     _post = _Post(line, settings)
 
 
-def _process(job: Job) -> Record:
+def _process(work: Work) -> Outcome:
     assert _post is not None
-    return _post.process(job)
+    return _post.process(work)
 
 
 def _follow_parent() -> None:

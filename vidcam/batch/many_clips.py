@@ -14,11 +14,12 @@ from vidcam._options import accepts, refuse, take
 from vidcam.batch.crew import Crew, Progress, Worker
 from vidcam.batch.inputs import find_inputs
 from vidcam.batch.local import LocalWorker
+from vidcam.batch.pieces import Work
 from vidcam.batch.plan import Format, Job, Settings, Step, make_plan, settle
 from vidcam.batch.records import Record, Store
 from vidcam.batch.resources import default_workers, shares
 from vidcam.batch.tables import write_tables
-from vidcam.batch.work import Unusable
+from vidcam.batch.work import Unusable, parts_in
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError
 from vidcam.media.options import MediaOptions
@@ -133,7 +134,7 @@ def run_batch(
     with store.locked():
         batch = replace(batch, steps=tuple(planned()))
         jobs = [step.job for step in batch.steps if step.why]
-        hired = _hire(settings, jobs, workers, ray) if jobs else []
+        hired, jobs = _hire(settings, jobs, workers, ray) if jobs else ([], [])
         if on_plan is not None:
             on_plan(batch.steps, len(hired))
         made, interrupted = _carry_out(hired, jobs, store, progress, cancelled) if jobs else ([], False)
@@ -151,13 +152,21 @@ def run_batch(
     )
 
 
-def _hire(settings: Settings, jobs: Sequence[Job], workers: int | None, ray: str | bool) -> Sequence[Worker]:
+def _hire(
+    settings: Settings, jobs: Sequence[Job], workers: int | None, ray: str | bool
+) -> tuple[Sequence[Worker], list[Job]]:
+    """Gets workers, and has them cut long videos where there are several to work on the parts."""
+    pieces = sum(parts_in(job) for job in jobs)
+    cut = replace(settings, in_parts=pieces > len(jobs) and workers != 1)
+    cut_jobs = [replace(job, settings=cut) for job in jobs]
     if ray:
         from vidcam.batch.cluster import hire
 
-        return hire(settings, len(jobs), workers, None if ray is True else ray)
-    count = default_workers(len(jobs)) if workers is None else min(workers, len(jobs))
-    return [LocalWorker(settings, part) for part in shares(count)]
+        return hire(cut, pieces, workers, None if ray is True else ray), cut_jobs
+    count = default_workers(pieces) if workers is None else min(workers, pieces)
+    if count == 1:
+        return [LocalWorker(settings, part) for part in shares(1)], list(jobs)
+    return [LocalWorker(cut, part) for part in shares(count)], cut_jobs
 
 
 def _carry_out(
@@ -173,10 +182,12 @@ def _carry_out(
         VidcamError: the model cannot be used.
     """
 
-    def failed(job: Job, error: str) -> Record:
-        known = store.read(job.input.name)
+    def failed(work: Work, error: str) -> Record:
+        job = work if isinstance(work, Job) else work.job
+        assert job is not None
+        known = store.read(job.name)
         owned = () if known is None else known.owned
-        record = Record(job.input.name, str(job.input.path), "failed", job.made, error=error, owned=owned)
+        record = Record(job.name, str(job.input.path), "failed", job.made, error=error, owned=owned)
         store.write(record)
         return record
 

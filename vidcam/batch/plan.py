@@ -43,6 +43,7 @@ class Settings:
         media: how files are read and written.
         max_seconds: of each clip, None for all of it.
         overwrite: whether files may be replaced that no batch has made.
+        in_parts: whether long videos are cut, for several workers to work on.
     """
 
     format: Format
@@ -52,6 +53,7 @@ class Settings:
     media: MediaOptions
     max_seconds: float | None
     overwrite: bool = False
+    in_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class Job:
     outdir: Path
     settings: Settings
     made: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The input's name."""
+        return self.input.name
 
     def own(self) -> tuple[MapOptions, MediaOptions]:
         """Returns how this input's maps are made, and how it is read and written."""

@@ -15,6 +15,7 @@ from vidcam._version import __version__
 from vidcam.batch.fingerprint import content
 from vidcam.batch.inputs import output_name
 from vidcam.batch.numbers import numbers_of
+from vidcam.batch.pieces import JOIN, Outcome, Piece, Work, close_folder, open_folder
 from vidcam.batch.plan import ANIMATION, VIDEO, Job, Settings
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam import Explainer
@@ -27,6 +28,7 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
+from vidcam.pipeline.parts import LENGTH, Film, do_step, join, points_of
 from vidcam.pipeline.shown import BATCH
 from vidcam.pipeline.stages import Stages, Watch
 
@@ -64,6 +66,7 @@ class Bench:
         self._classifier: Classifier | None = None
         self._make = functools.cache(Explainer)
         self._columns = 1
+        self._record = Record("", "", "failed")  # what is known so far about the file in the works
 
     def load(self) -> Classifier:
         """Loads the model, where it is not loaded yet, and checks what is asked of it.
@@ -81,74 +84,123 @@ class Bench:
             self._columns = grid.places(self._settings.look.view == "side-by-side")[0]
         return self._classifier
 
-    def process(self, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Record:
-        """Makes a file's output, its predictions and poster, and keeps a record of it.
+    def process(self, work: Work, progress: Progress, cancelled: Callable[[], bool]) -> Outcome:
+        """Makes a file's output, its predictions and poster, and keeps a record of it; or does a piece of that.
 
         Args:
-            job: the file.
+            work: the file, or the piece.
             progress: called with the frames done and expected.
             cancelled: asked after every frame; True ends the work there and leaves nothing.
 
         Returns:
-            The record: done or failed.
+            The record: done or failed. Of a long clip how it is to be divided; of a part that is done, nothing.
 
         Raises:
             Unusable: the model cannot be used.
             Interrupted: `cancelled` said so.
+            VidcamError: a piece that is of no batch failed.
         """
+        if isinstance(work, Piece) and work.job is None:
+            self._step(work, progress, cancelled)
+            return None
+        job = work if isinstance(work, Job) else work.job
+        assert job is not None
         if job.made["vidcam"] != __version__:
             raise Unusable(f"vidcam {__version__} is installed where {job.made['vidcam']} is expected", usage=False)
-        classifier = self.load()
         store = Store(job.outdir)
-        old = _owned(store, job)
-        record = Record(job.input.name, str(job.input.path), "failed", job.made, owned=old)
+        self._record = Record(job.name, str(job.input.path), "failed", job.made, owned=_owned(store, job))
         try:
-            try:
-                record = replace(record, content=content(job.input.path))
-                info = _look(job)
-            except VidcamError as error:
-                raise _Lasting(str(error)) from None
-            output = output_name(job.input.name, _suffix(job, info))
-            record = self._begin(store, job, replace(record, state="started", output=output, owned=(*old, output)))
-            maps, media = self._options(job, info, output)
-            result = run(
-                job.input.path,
-                job.outdir / output,
-                model=classifier,
-                make_explainer=self._make,
-                predictions=store.file("predictions", job.input.name, ".csv"),
-                keep_track=True,
-                partial_output=False,
-                overwrite=True,
-                progress=progress,
-                cancelled=cancelled,
-                **asdict(maps),
-                **asdict(self._settings.look),
-                **asdict(media),
-            )
-            record = self._complete(store, job, record, result)
+            if isinstance(work, Job):
+                outcome = self._file(store, job, progress, cancelled)
+            else:
+                outcome = self._piece(store, job, work, progress, cancelled)
+            if not isinstance(outcome, Record):
+                return outcome
+            record = outcome
         except (Interrupted, Unusable):
             raise
         except VidcamError as error:
-            record = _failed(record, str(error), lasting=isinstance(error, UsageError | _Lasting))
+            record = _failed(self._record, str(error), lasting=isinstance(error, UsageError | _Lasting))
         except MemoryError:
-            record = _failed(record, "there is not enough memory for it; try fewer --workers")
+            record = _failed(self._record, "there is not enough memory for it; try fewer --workers")
         except Exception as error:  # a file never stops the others
             line = next(iter(str(error).splitlines()), "")
-            record = _failed(record, f"internal error ({type(error).__name__}: {line})")
+            record = _failed(self._record, f"internal error ({type(error).__name__}: {line})")
         # A disk that is full says so once, in the record that is handed back.
         with contextlib.suppress(VidcamError):
             store.write(record)
         return record
 
-    def _begin(self, store: Store, job: Job, record: Record) -> Record:
+    def _file(self, store: Store, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Outcome:
+        """Makes a file's output, or says how it is to be divided."""
+        classifier, old = self.load(), self._record.owned
+        try:
+            self._record = replace(self._record, content=content(job.input.path))
+            info = _look(job)
+        except VidcamError as error:
+            raise _Lasting(str(error)) from None
+        output = output_name(job.name, _suffix(job, info))
+        self._record = replace(self._record, state="started", output=output, owned=(*old, output))
+        self._begin(store, job, self._record)
+        maps, media = self._options(job, info, output)
+        points = points_of(info, Path(output), maps, self._settings.look, media) if self._settings.in_parts else ()
+        if points:
+            film = Film(job.input.path, store.file("parts", job.name, ""), points, maps, self._settings.look, media)
+            open_folder(film, {**job.made, "content": self._record.content.sha256 if self._record.content else ""})
+            return film
+        result = run(
+            job.input.path,
+            job.outdir / output,
+            model=classifier,
+            make_explainer=self._make,
+            predictions=store.file("predictions", job.name, ".csv"),
+            keep_track=True,
+            partial_output=False,
+            overwrite=True,
+            progress=progress,
+            cancelled=cancelled,
+            **asdict(maps),
+            **asdict(self._settings.look),
+            **asdict(media),
+        )
+        return self._complete(store, job, self._record, result)
+
+    def _piece(
+        self, store: Store, job: Job, piece: Piece, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Record | None:
+        """Does a step of a part of a long clip, or puts the parts together."""
+        self._record = store.read(job.name) or self._record
+        if piece.step != JOIN:
+            self._step(piece, progress, cancelled)
+            return None
+        result = join(
+            piece.film,
+            job.outdir / self._record.output,
+            predictions=store.file("predictions", job.name, ".csv"),
+            overwrite=True,
+        )
+        record = self._complete(store, job, self._record, result)
+        close_folder(piece.film)
+        return record
+
+    def _step(self, piece: Piece, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        do_step(
+            piece.film,
+            piece.step,
+            piece.part,
+            classifier=self.load(),
+            make=self._make,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
+    def _begin(self, store: Store, job: Job, record: Record) -> None:
         """Claims the output's name before anything appears under it."""
         path = job.outdir / record.output
         if path.exists() and record.output not in record.owned[:-1] and not self._settings.overwrite:
             raise VidcamError(f"{path}: exists already and no record says what made it; --overwrite replaces it")
         make_folder(path.parent)
         store.write(record)
-        return record
 
     def _options(self, job: Job, info: Info, output: str) -> tuple[MapOptions, MediaOptions]:
         """Returns how one clip's maps are made, and how it is read and written: what its kind and its format know."""
@@ -221,6 +273,19 @@ def _look(job: Job) -> Info:
         source = next(stages.overlap(opening, 1, "look", watch))
     with source:
         return source.info
+
+
+def parts_in(job: Job) -> int:
+    """Returns how many parts an input may be cut into, by its length alone; 1 where it cannot be read."""
+    if job.settings.format not in ("mp4", "same") or job.input.path.suffix.lower() in (".gif", *STILL_SUFFIXES):
+        return 1
+    try:
+        info = _look(job)
+    except VidcamError:
+        return 1
+    seconds = info.duration or 0.0
+    limit = job.settings.max_seconds or seconds
+    return max(1, int(min(seconds, limit) / float(LENGTH)) if min(seconds, limit) >= 2 * LENGTH else 1)
 
 
 def _suffix(job: Job, info: Info) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -60,6 +60,14 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--no-partial", is_flag=True, help="Leave nothing when interrupted, instead of a shorter file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of the source could not be read.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes: a video of a minute or more is cut into parts that are worked on at once.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="End with a table of what each stage took.")
 @common_options
 def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool, **options: Any) -> int:
@@ -82,9 +90,21 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
         check_unchosen(MODEL_CHOICES, f"--from-maps {from_maps}: its maps are made")
     arguments = model_arguments(options)
     model = None if from_maps is not None else partial(load_model, **arguments)
+    workers = options.pop("workers")
+    if workers > 1:
+        for name, set_ in (("--from-maps", from_maps is not None), ("--verbose", options["measure"])):
+            if set_:
+                raise UsageError(f"--workers {workers}: cannot be chosen with {name}, which is about one process")
     with Bar("frames", quiet) as bar, interruptible() as stop:
         try:
-            result = run_pipeline(
+            divided = None
+            if workers > 1:
+                divided = _in_parts(source, output, arguments, workers, dict(options), quiet=quiet, cancelled=stop)
+                if divided is None and not quiet:
+                    click.echo(
+                        f"note: --workers {workers}: the clip is too short or cannot be cut; done in one", err=True
+                    )
+            result = divided or run_pipeline(
                 source,
                 output,
                 model=model,
@@ -108,6 +128,36 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
         say(f"{source}: {result.damaged} frames could not be read (--strict)")
         return 1
     return 0
+
+
+def _in_parts(
+    source: Path,
+    output: str | None,
+    model: dict[str, Any],
+    workers: int,
+    options: dict[str, Any],
+    *,
+    quiet: bool,
+    cancelled: Callable[[], bool],
+) -> Result | None:
+    """Explains a long video by several processes; None where it is none."""
+    from vidcam._options import take
+    from vidcam.batch.long_clip import run_in_parts
+
+    with Bar("steps", quiet) as bar:
+        return run_in_parts(
+            source,
+            output,
+            model=model,
+            maps=take(MapOptions, options),
+            look=take(Look, options),
+            media=take(MediaOptions, options),
+            workers=workers,
+            files={name: options[name] for name in ("predictions", "maps", "report")},
+            overwrite=options["overwrite"],
+            progress=bar.update,
+            cancelled=cancelled,
+        )
 
 
 def _say_model(explainers: Sequence[Explainer]) -> None:

@@ -19,11 +19,11 @@ from vidcam.render import (
     compose_planes,
     draw_caption,
     draw_colorbar,
-    histories,
     scaled,
     suits_planes,
     tile,
 )
+from vidcam.render import histories as new_histories
 from vidcam.types import Array, Explanation, Frame, Placement, Planes, Track
 
 
@@ -83,6 +83,7 @@ def draw(
     grid: Grid = SINGLE,
     tracks: Sequence[Track] = (),
     *,
+    histories: Sequence[History] = (),
     planes: bool = False,
     width: int | None = None,
     meter: Meter | None = None,
@@ -95,6 +96,7 @@ def draw(
         labels: a name for each class.
         grid: how the cells are laid out and named.
         tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
+        histories: of each cell, where drawing goes on from something; new ones by default.
         planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
         width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
@@ -102,7 +104,7 @@ def draw(
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, histories(look, len(grid.titles), tracks), planes, width)
+    drawer = Drawer(look, labels, grid, histories or new_histories(look, len(grid.titles), tracks), planes, width)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:

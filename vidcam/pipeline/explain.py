@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -45,7 +46,13 @@ class Explained:
 
 
 def prepare(
-    source: Iterable[Frame], classifier: Classifier, batch_size: int, meter: Meter, *, keep: Keep = "nothing"
+    source: Iterable[Frame],
+    classifier: Classifier,
+    batch_size: int,
+    meter: Meter,
+    *,
+    keep: Keep = "nothing",
+    begin: Fraction | None = None,
 ) -> Iterator[Prepared]:
     """Fits frames to the model's input and gathers them into batches.
 
@@ -57,6 +64,7 @@ def prepare(
         batch_size: frames in a batch.
         meter: measures the work.
         keep: what the frames keep of their pictures: what they are drawn on afterwards. Planes where there are some.
+        begin: seconds; frames before are looked at for cuts only.
 
     Yields:
         The batches in order.
@@ -71,6 +79,8 @@ def prepare(
             if suits_planes(placement):
                 frame.release()
             cut = scenes.cut(fitted)
+        if begin is not None and frame.time < begin:
+            continue
         if batch is not None and (placement != batch.placement or len(batch.frames) == batch_size):
             yield batch
             batch = None
@@ -84,7 +94,13 @@ def prepare(
 
 
 def explain(
-    stages: Stages, source: Iterable[Frame], cells: Sequence[Cell], meter: Meter, *, keep: Keep = "nothing"
+    stages: Stages,
+    source: Iterable[Frame],
+    cells: Sequence[Cell],
+    meter: Meter,
+    *,
+    keep: Keep = "nothing",
+    begin: Fraction | None = None,
 ) -> Iterator[Explained]:
     """Reads, fits and explains frames, in two threads.
 
@@ -94,12 +110,13 @@ def explain(
         cells: what explains them, and what; their explainers have one classifier and batch size.
         meter: measures the work.
         keep: see `prepare`.
+        begin: see `prepare`.
 
     Returns:
         Batches of explained frames, in order.
     """
     first = cells[0].explainer
-    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep)
+    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep, begin=begin)
     batches = stages.overlap(prepared, AHEAD, "prepare")
 
     def explained() -> Iterator[Explained]:

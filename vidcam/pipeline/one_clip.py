@@ -138,7 +138,7 @@ def run(
         if maps and len(shown.metas) > 1:
             raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(shown.metas)}")
         outputs = Outputs(
-            sink=open_sink(path, source=info, comment=_comment(shown.metas), **writes),
+            sink=open_sink(path, source=info, comment=comment_of(shown.metas), **writes),
             predictions=Predictions(predictions, shown.labels, overwrite=overwrite) if predictions else None,
             maps=OutputFile(Path(maps), overwrite) if maps else None,
             overwrite=overwrite,
@@ -197,7 +197,7 @@ def _nothing(source: str | Path, info: Info, start: float | None) -> str:
     return f"{source}: has no picture in the time that was asked for"
 
 
-def _comment(metas: Sequence[Mapping[str, str]]) -> str:
+def comment_of(metas: Sequence[Mapping[str, str]]) -> str:
     """Returns the provenance for the file's comment tag: an object, or a list of them for a grid."""
     return json.dumps(metas[0] if len(metas) == 1 else list(metas), ensure_ascii=False)
 

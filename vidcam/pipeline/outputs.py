@@ -9,7 +9,7 @@ from types import TracebackType
 from vidcam._files import OutputFile, writing
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
-from vidcam.pipeline.draw import Drawn
+from vidcam.pipeline.draw import Answer, Drawn
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.records import Predictions, check_format
@@ -102,9 +102,12 @@ class Outputs:
             self.sink.write_planes(drawn.picture, drawn.frame.time, drawn.frame.duration)
         else:
             self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
+        self.note(drawn.frame, drawn.answers)
+
+    def note(self, frame: Frame, answers: Sequence[Answer]) -> None:
+        """Adds the numbers of a picture that is in the file by other ways."""
         if self._predictions is not None:
-            first = drawn.answers[0]
-            self._predictions.write(drawn.frame, first.target, first.logits, first.probabilities)
+            self._predictions.write(frame, answers[0].target, answers[0].logits, answers[0].probabilities)
 
     def finish(self, track: Track | None, *, cut: bool) -> None:
         """Completes the files and gives them their names.

@@ -6,7 +6,7 @@ Scaling decides what a viewer believes, so it is a choice; `pipeline` says where
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +94,11 @@ class History:
             return _held(np.minimum(shown, self._fixed), own), self._fixed
         return shown, largest if self._kind == "frame" else memory.peak
 
+    def catch_up(self, track: Track) -> None:
+        """Takes all maps of a stretch that is drawn elsewhere, to go on behind it."""
+        for row in rows_of(track):
+            self(row[0], row[1], row[2], cut=row[3])
+
     def _memory(self, own: Array, time: float, target: Hashable) -> _Memory:
         """Returns what is known of a target, made of its first map where nothing is."""
         memory = self._memories.get(target)
@@ -119,16 +124,21 @@ def _held(shown: Array, own: Array) -> Array:
     return np.where(evident, shown, np.minimum(shown, np.float32(REMEMBERED) * hottest))
 
 
-def clip_peak(track: Track, smooth: float) -> float:
+def rows_of(track: Track) -> Iterator[tuple[Array, float, tuple[int, ...], bool]]:
+    """Yields of each frame of a track its map, time and target, and whether a scene begins with it."""
+    cuts = [False] * len(track) if track.cuts is None else track.cuts.tolist()
+    yield from zip(track.maps, track.times.tolist(), track.targets, cuts, strict=True)
+
+
+def clip_peak(parts: Iterable[Track], smooth: float) -> float:
     """Returns the largest value that a clip's smoothed maps reach, for `fixed`.
 
     Args:
-        track: the clip's maps.
+        parts: the clip's maps, in one track or several, in order.
         smooth: seconds, see `History`.
     """
     history = History("frame", smooth)
-    cuts = [False] * len(track) if track.cuts is None else track.cuts.tolist()
-    rows = zip(track.maps, track.times.tolist(), track.targets, cuts, strict=True)
+    rows = (row for track in parts for row in rows_of(track))
     return max((history(raw, time, target, cut=cut)[1] for raw, time, target, cut in rows), default=0.0)
 
 
@@ -148,4 +158,4 @@ def histories(look: Look, cells: int, tracks: Sequence[Track] = ()) -> list[Hist
         return [History(kind, look.smooth, peak) for _ in range(cells)]
     if not tracks:
         raise UsageError("normalize clip needs the whole clip first")
-    return [History("fixed", look.smooth, clip_peak(track, look.smooth)) for track in tracks]
+    return [History("fixed", look.smooth, clip_peak([track], look.smooth)) for track in tracks]

@@ -1,0 +1,128 @@
+"""`run_in_parts`: one long video by several processes, as `vidcam run --workers` has it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vidcam._version import __version__
+from vidcam.batch.crew import Crew, Progress
+from vidcam.batch.fingerprint import content, model_fingerprint, plain
+from vidcam.batch.local import LocalWorker
+from vidcam.batch.pieces import Films, Work, close_folder, open_folder
+from vidcam.batch.plan import Settings, settle
+from vidcam.batch.resources import shares
+from vidcam.batch.work import Unusable
+from vidcam.cam.options import MapOptions
+from vidcam.errors import Interrupted, VidcamError
+from vidcam.media import open_sink, open_source
+from vidcam.media.options import MediaOptions
+from vidcam.pipeline.clip import Progress as Steps
+from vidcam.pipeline.output import output_path
+from vidcam.pipeline.outputs import check_side_files
+from vidcam.pipeline.page import with_page
+from vidcam.pipeline.parts import Film, join, points_of
+from vidcam.pipeline.result import Result
+from vidcam.render.look import Look
+
+
+def run_in_parts(
+    source: Path,
+    output: str | Path | None,
+    *,
+    model: Mapping[str, Any],
+    maps: MapOptions,
+    look: Look,
+    media: MediaOptions,
+    workers: int,
+    files: Mapping[str, Path | None],
+    overwrite: bool = False,
+    progress: Steps,
+    cancelled: Callable[[], bool],
+) -> Result | None:
+    """Explains a long video in parts, which processes work on at once, and joins them without encoding again.
+
+    The parts lie in a hidden folder beside the output until all are done; a run that was stopped or killed goes on
+    from there. Times, sound and pictures are those of one run.
+
+    Args:
+        source: the video.
+        output: as `vidcam.run` takes it.
+        model: the arguments of `vidcam.load_model`.
+        maps: how maps are made.
+        look: how pictures are drawn.
+        media: how files are read and written.
+        workers: processes.
+        files: `predictions`, `maps` and `report`, as `vidcam.run` takes them.
+        overwrite: replace existing files.
+        progress: called with the steps of parts that are done, and there are.
+        cancelled: asked again and again; True ends the run.
+
+    Returns:
+        What was made; None where the clip is not one to be cut: too short, no key frames to cut at, or drawn or
+        written as a whole.
+
+    Raises:
+        UsageError: something was asked for that makes no sense.
+        VidcamError: something could not be read, loaded or written.
+        Interrupted: the run was ended early; the same one goes on from there.
+    """
+    began = time.monotonic()
+    with open_source(source, **media.reads(source)) as opened:
+        info = opened.info
+    path = output_path(source, info.kind, output)
+    open_sink(path, source=info, **media.writes(source), overwrite=overwrite).abort()
+    check_side_files(path, files["predictions"], files["maps"], files["report"], overwrite)
+    points = points_of(info, path, maps, look, media) if workers > 1 else ()
+    if not points:
+        return None
+    # Workers run in this folder, but what a process is given names files wherever it runs.
+    settings = settle(Settings("mp4", model, maps, look, media, None, in_parts=True))
+    film = Film(source.absolute(), path.with_name(f".{path.name}.parts").absolute(), points, maps, look, media)
+    made = {**maps.fingerprint(), **look.fingerprint(), **media.fingerprint()}
+    made |= {"vidcam": __version__, "model": model_fingerprint(settings.model), "content": content(source).sha256}
+    open_folder(film, plain(made))
+    _work(film, settings, min(workers, len(film.parts)), progress, cancelled)
+    result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)
+    close_folder(film)
+    result = replace(result, seconds=time.monotonic() - began)
+    if files["report"] is None:
+        return result
+    return with_page(
+        result,
+        files["report"],
+        source,
+        reads=media.reads(source),
+        details={
+            "method": maps.method,
+            "target": str(maps.target),
+            **{n: str(v) for n, v in look.fingerprint().items()},
+        },
+        overwrite=overwrite,
+        progress=lambda done, total: None,
+        cancelled=cancelled,
+    )
+
+
+def _work(film: Film, settings: Settings, workers: int, progress: Steps, cancelled: Callable[[], bool]) -> None:
+    """Has every step of every part done."""
+    films = Films()
+
+    def failed(work: Work, how: str) -> Any:
+        raise VidcamError(f"{work.name}: {how}")
+
+    def watch(_: Progress) -> None:
+        progress(films.done, films.total)
+
+    pieces = films.begin(film)
+    if not pieces:
+        return
+    crew = Crew([LocalWorker(settings, part) for part in shares(workers)], pieces, failed, watch, films)
+    try:
+        if crew.run(cancelled):
+            raise Interrupted(f"{film.source}: interrupted; the same command goes on from there")
+    except Unusable as error:
+        raise error.error() from None
