@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -18,7 +16,7 @@ from keras import layers
 from PIL import Image
 
 from tests.clips import clip_pictures, make_gif, make_sound, make_video, read_frames
-from tests.networks import gap_cnn, randomize
+from tests.networks import gap_cnn
 from vidcam.cli import main
 
 
@@ -219,64 +217,6 @@ def test_help_without_arguments_and_unknown_commands(capfd):
     assert (code, stderr.count("\n")) == (2, 1)
 
 
-@pytest.fixture(scope="module")
-def long_clip(tmp_path_factory) -> Path:
-    """A clip that takes seconds, with a network for it."""
-    folder = tmp_path_factory.mktemp("long")
-    make_video(folder / "long.mp4", 4000, fps=25)
-    randomize(gap_cnn(size=96)).save(folder / "m.keras")
-    return folder
-
-
-def start_long_run(folder: Path, where: Path, *options: str) -> subprocess.Popen[str]:
-    """Starts a run in a process of its own and returns when its first pictures are written."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vidcam", "run", str(folder / "long.mp4"), "--model", str(folder / "m.keras"),
-         "-o", "out.mp4", "--crf", "0", *options],
-        cwd=where, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not any(p.stat().st_size > 30_000 for p in where.glob(".vidcam-*.part")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_a_playable_part(long_clip, tmp_path, number, code):
-    process = start_long_run(long_clip, tmp_path, "--predictions", "p.csv")
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code, errors
-    frames = len(read_frames(tmp_path / "out.partial.mp4")[0])
-    assert 0 < frames < 4000
-    assert len((tmp_path / "p.partial.csv").read_text().splitlines()) == frames + 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.partial.mp4", "p.partial.csv"]
-    assert "Traceback" not in errors
-
-
-def test_no_partial_leaves_nothing(long_clip, tmp_path):
-    process = start_long_run(long_clip, tmp_path, "--no-partial")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1].endswith("interrupted; nothing was written")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_kill_leaves_nothing_under_the_final_name_and_the_next_run_clears_up(long_clip, files, tmp_path, capfd):
-    process = start_long_run(long_clip, tmp_path)
-    process.kill()
-    process.communicate(timeout=60)
-    left = [p.name for p in tmp_path.iterdir()]
-    assert len(left) == 1
-    assert left[0].startswith(".vidcam-")
-    out = tmp_path / "out.mp4"
-    code, _, _ = vidcam(capfd, "run", files / "clip.mp4", "-o", out, "--model", files / "model.keras", "-q")
-    assert code == 0
-    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
-
-
 def test_unreadable_frames_are_counted_and_strict_fails(files, tmp_path, capfd):
     from tests.clips import clip_pictures
 
@@ -291,20 +231,6 @@ def test_unreadable_frames_are_counted_and_strict_fails(files, tmp_path, capfd):
     code, _, stderr = vidcam(capfd, *arguments, "-o", tmp_path / "b.mp4", "--strict")
     assert code == 1
     assert stderr.splitlines()[-1].endswith("1 frames could not be read (--strict)")
-
-
-def test_a_second_signal_stops_at_once_and_leaves_nothing_half_written(long_clip, tmp_path):
-    process = start_long_run(long_clip, tmp_path)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.005)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    left = {p.name for p in tmp_path.iterdir()}
-    assert left <= {"out.partial.mp4"}  # there where the first signal was through already
-    if left:
-        assert read_frames(tmp_path / "out.partial.mp4")[0]
 
 
 def test_a_pipe_as_source_is_refused_instead_of_waited_for(tmp_path, capfd):

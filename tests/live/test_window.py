@@ -93,6 +93,13 @@ class Running:
         self.xdotool("key", key)
         return self.wait_for(condition)
 
+    def until(self, name: str, condition, seconds: float = 60.0) -> np.ndarray:
+        """Returns the first screenshot, RGB uint8, that a condition is true of."""
+        end = time.monotonic() + seconds
+        while not condition(picture := self.grab(name)):
+            assert time.monotonic() < end, f"{name} never shows it"
+        return picture
+
     def grab(self, name: str) -> np.ndarray:
         """Returns the screen, RGB uint8."""
         image = ImageGrab.grab(xdisplay=self.screen).convert("RGB")
@@ -110,9 +117,7 @@ def running(screen, tmp_path):
 
 
 def test_the_window_shows_overlay_and_caption_and_its_keys_work(running, tmp_path):
-    end = time.monotonic() + 60
-    while not read_map(picture := running.grab("window.png")[:240, :320]):
-        assert time.monotonic() < end, "the window shows no overlay"
+    picture = running.until("window.png", lambda p: read_map(p[:240, :320]))[:240, :320]
     assert 0 < read_map(picture) <= read_count(picture)
     hot, cold = picture[160:168].max(axis=(0, 1)), picture[160:168].min(axis=(0, 1))
     assert (hot.astype(int) - cold).max() > 60  # colours that the plain field behind does not have
@@ -120,10 +125,13 @@ def test_the_window_shows_overlay_and_caption_and_its_keys_work(running, tmp_pat
     assert caption.max() > 240  # white letters
     assert caption.min() < 90  # on a dark box
 
+    darkness = lambda p: np.median(p[70:170, 80:240])  # noqa: E731 - where the list of keys lies on its dark box
+    assert darkness(picture) > 60
     running.press("h", lambda s: s["help"])
-    time.sleep(0.3)
-    running.grab("window_help.png")
+    shown = running.until("window_help.png", lambda p: darkness(p) < 40)
+    assert shown[70:170, 80:240].max() > 240  # its letters
     running.press("h", lambda s: not s["help"])
+    running.until("window.png", lambda p: darkness(p) > 60)
     running.press("m", lambda s: s["method"] == "gradcam++")
     running.press("c", lambda s: s["colormap"] == "magma")
     running.press("plus", lambda s: s["alpha"] == 0.5)
@@ -134,15 +142,23 @@ def test_the_window_shows_overlay_and_caption_and_its_keys_work(running, tmp_pat
     running.press("o", lambda s: s["overlay"])
     running.press("s", lambda s: s["message"].startswith("snapshot live-"))
     running.press("r", lambda s: s["recording"])
-    time.sleep(1.0)
-    running.grab("window_recording.png")
+    first = read_count(running.grab("window_recording.png")[:240, :320])
+    running.until("window_recording.png", lambda p: read_count(p[:240, :320]) > first + 15)  # half a second is recorded
     running.press("r", lambda s: not s["recording"])
     running.wait_for(lambda s: s["message"].startswith("recorded live-"))
     running.press("x", lambda s: s["message"] == "key x does nothing; h lists the keys")
     running.press("space", lambda s: s["paused"])
-    time.sleep(0.3)
-    first, second = (read_count(running.grab("window_paused.png")[:240, :320]) for _ in range(2))
-    assert first == second > 0
+    before: list[int] = []
+
+    def stands(picture: np.ndarray) -> bool:
+        """Whether the picture is that of three screenshots before, which may have been taken before the pause."""
+        before.append(read_count(picture[:240, :320]))
+        return len(before) > 3 and len(set(before[-4:])) == 1
+
+    running.until("window_paused.png", stands)
+    count, end = before[-1], time.monotonic() + 0.5  # in which 15 more pictures come from the source
+    while time.monotonic() < end:
+        assert read_count(running.grab("window_paused.png")[:240, :320]) == count > 0
     running.press("v", lambda s: s["view"] == "heatmap")
     running.press("q", lambda s: "files" in s)
     assert running.process.wait(60) == 0

@@ -31,7 +31,8 @@ def refused(path: Path, **arguments: object) -> str:
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message
-    assert caught.value.__suppress_context__ or caught.value.__cause__ is None
+    # What a codec said of it is hidden, not told again in front of the line.
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
     return message
 
 
