@@ -223,6 +223,8 @@ class Track:
         labels: a name for each class.
         meta: provenance: model, weights, layer, method, fit, preprocess, version, source.
         cuts: where a scene begins, bool (N,); None where nobody looked.
+        motions: how the picture has moved since the frame before, float16 (N, h, w, 3), see `vidcam.render.flow`; None
+            where nobody looked.
     """
 
     times: Array
@@ -235,6 +237,7 @@ class Track:
     labels: tuple[str, ...]
     meta: Mapping[str, str] = field(default_factory=dict)
     cuts: Array | None = None
+    motions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -254,6 +257,8 @@ class Track:
         labels: tuple[str, ...],
         meta: Mapping[str, str],
         cuts: Sequence[bool] | None = None,
+        *,
+        motions: Sequence[Array] | None = None,
     ) -> Track:
         """Joins a clip's batches.
 
@@ -263,6 +268,7 @@ class Track:
             labels: a name for each class.
             meta: provenance.
             cuts: for each frame whether a scene begins with it, None where nobody looked.
+            motions: for each frame the motion since the one before, None where nobody looked.
 
         Returns:
             The track of the whole clip.
@@ -278,6 +284,7 @@ class Track:
             labels=labels,
             meta=dict(meta),
             cuts=None if cuts is None else np.array(cuts, dtype=bool),
+            motions=np.stack(motions) if motions else None,
         )
 
     @classmethod
@@ -299,6 +306,7 @@ class Track:
     def first(self, count: int) -> Track:
         """Returns the track of the first so many frames."""
         cuts = None if self.cuts is None else self.cuts[:count]
+        motions = None if self.motions is None else self.motions[:count]
         return replace(
             self,
             times=self.times[:count],
@@ -308,6 +316,7 @@ class Track:
             probabilities=self.probabilities[:count],
             targets=self.targets[:count],
             cuts=cuts,
+            motions=motions,
         )
 
     def save(self, path: str | Path) -> None:
@@ -319,7 +328,7 @@ class Track:
         width = max((len(t) for t in self.targets), default=1)
         targets = np.array([t + (-1,) * (width - len(t)) for t in self.targets], dtype=np.int32)
         p = self.placement
-        cuts: dict[str, Any] = {} if self.cuts is None else {"cuts": self.cuts}
+        more: dict[str, Any] = {"cuts": self.cuts, "motions": self.motions}
         with Path(path).open("wb") as file:
             np.savez_compressed(
                 file,
@@ -332,7 +341,7 @@ class Track:
                 placement=np.array([*p.frame, *p.input, *p.source, *p.target], dtype=np.float64),
                 labels=np.array(self.labels, dtype=np.str_),
                 meta=np.array(json.dumps(dict(self.meta))),
-                **cuts,
+                **{name: value for name, value in more.items() if value is not None},
             )
 
     @classmethod
@@ -367,6 +376,7 @@ class Track:
                     labels=tuple(data["labels"].tolist()),
                     meta=json.loads(str(data["meta"])),
                     cuts=data["cuts"] if "cuts" in data.files else None,
+                    motions=data["motions"] if "motions" in data.files else None,
                 )
         except FileNotFoundError:
             raise VidcamError(f"{path}: no such file") from None

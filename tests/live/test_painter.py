@@ -22,7 +22,7 @@ def seen(picture: np.ndarray, settings: Settings = PLAIN, number: int = 1, time:
     fitted, placement = fake.classifier.prepare(picture)
     explanation = fake.explain_inputs([fitted], placement)
     explanation = replace(explanation, maps=explanation.maps * np.float32(factor))
-    return Item(number, time, Seen(explanation, number, LABELS, settings, False, 0.1))
+    return Item(number, time, Seen(explanation, number, LABELS, settings, False, None, 0.1))
 
 
 def test_the_picture_is_the_overlay():

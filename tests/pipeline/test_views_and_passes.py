@@ -53,8 +53,9 @@ def shown(frames, track, normalize, smooth):
     peak = clip_peak([track], smooth) if normalize == "clip" else None
     history = History("fixed" if peak else normalize, smooth, peak)
     pictures = []
-    for frame, raw, time, target in zip(frames, track.maps, track.times, track.targets, strict=True):
-        smoothed, peak = history(raw, float(time), target)
+    rows = zip(frames, track.maps, track.times, track.targets, track.motions, strict=True)
+    for frame, raw, time, target, motion in rows:
+        smoothed, peak = history(raw, float(time), target, motion=motion)
         pictures.append(overlay(frame, smoothed, peak=peak, placement=track.placement))
     return pictures
 

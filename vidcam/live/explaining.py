@@ -15,6 +15,7 @@ from vidcam.errors import UsageError
 from vidcam.live.controls import Controls, Settings
 from vidcam.live.slot import Slot
 from vidcam.pipeline.scenes import Scenes
+from vidcam.render.flow import Motions
 from vidcam.types import Array, Explanation
 
 PATIENCE = 1 / 8
@@ -32,6 +33,7 @@ class Seen:
         labels: a name for each class.
         settings: as of when it was explained.
         cut: whether a scene begins with it.
+        motion: since the frame explained before, see `vidcam.render.flow`; None where nobody looked.
         seconds: how long it took.
     """
 
@@ -40,6 +42,7 @@ class Seen:
     labels: tuple[str, ...]
     settings: Settings
     cut: bool
+    motion: Array | None
     seconds: float
 
 
@@ -75,6 +78,7 @@ class Explaining:
         self._explainers: dict[str, Any] = {}
         self._told: set[str] = set()
         self._scenes = Scenes()
+        self._motions = Motions()
         self._last: tuple[object, ...] = ()
         self._ready, self._took = float("-inf"), 0.0
         self.busy = "loading the model"
@@ -113,9 +117,10 @@ class Explaining:
             self._told.add(explainer.note)
             self._controls.say(explainer.note)
         labels = explainer.classifier.labels
+        motion = self._motions(fitted).on(explanation.maps.shape[1:])
         self._ready = self._clock()
         self._took = self._ready - began
-        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), self._took)
+        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), motion, self._took)
         self._controls.seen(explanation.targets[0], labels)
         self.busy = ""
         self._maps.put(seen, item.time)

@@ -67,10 +67,12 @@ class Painter:
         if self._history is None:  # how maps are scaled does not change in a session
             self._history = histories(made.settings.look, 1)[0]
         if self._shown is None or seen.number != self._number:
+            # The motion is from the map before, which may have been passed over.
+            motion = made.motion if seen.number == self._number + 1 else None
             self._number = seen.number
             e = made.explanation
             target = (made.settings.method, e.targets[0])
-            self._shown = self._history(e.maps[0], seen.time, target, cut=made.cut)
+            self._shown = self._history(e.maps[0], seen.time, target, cut=made.cut, motion=motion)
         return self._shown
 
 

@@ -139,7 +139,8 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     assert not isinstance(rgb, Planes)
     cells = []
     for explanation, history, title in zip(batch.explanations, drawer.histories, grid.titles, strict=True):
-        raw, peak = history(explanation.maps[i], float(frame.time), explanation.targets[i], cut=batch.cuts[i])
+        seen = explanation.maps[i], float(frame.time), explanation.targets[i]
+        raw, peak = history(*seen, cut=batch.cuts[i], motion=batch.motion(i))
         picture = compose(
             rgb,
             raw,
@@ -168,7 +169,7 @@ def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i:
     """Draws a frame's one cell on the planes that the source stores."""
     look, explanation = drawer.look, batch.explanations[0]
     history, time = drawer.histories[0], float(batch.frames[i].time)
-    raw, peak = history(explanation.maps[i], time, explanation.targets[i], cut=batch.cuts[i])
+    raw, peak = history(explanation.maps[i], time, explanation.targets[i], cut=batch.cuts[i], motion=batch.motion(i))
     picture = compose_planes(
         frame,
         raw,

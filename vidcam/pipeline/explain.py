@@ -17,6 +17,7 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.scenes import Scenes
 from vidcam.pipeline.stages import Stages
 from vidcam.render import suits_planes
+from vidcam.render.flow import Motion, Motions
 from vidcam.types import Array, Classifier, Explanation, Frame, Placement, Track
 
 Keep = Literal["rgb", "planes", "nothing"]
@@ -28,21 +29,33 @@ SAME_TIME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Frames of one size, fitted to the model's input, and for each whether a scene begins with it."""
+    """Frames of one size, fitted to the model's input, for each whether a scene begins with it, and how it moved."""
 
     frames: list[Frame]
     inputs: list[Array]
     placement: Placement
     cuts: list[bool]
+    motions: list[Motion]
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Frames, whether a scene begins with each, and what the model sees in them: an explanation for each cell."""
+    """Frames, what the model sees in them (an explanation for each cell), where scenes begin, and what moved.
+
+    Attributes:
+        cuts: for each frame whether a scene begins with it.
+        motions: for each frame how the picture has moved since the one before, on a map's grid (`vidcam.render.flow`);
+            empty where nobody looked.
+    """
 
     frames: list[Frame]
     explanations: tuple[Explanation, ...]
     cuts: list[bool]
+    motions: Sequence[Array] = ()
+
+    def motion(self, i: int) -> Array | None:
+        """Returns a frame's motion, None where nobody looked."""
+        return self.motions[i] if len(self.motions) else None
 
 
 def prepare(
@@ -70,7 +83,7 @@ def prepare(
         The batches in order.
     """
     batch: Prepared | None = None
-    scenes = Scenes()
+    scenes, motions = Scenes(), Motions()
     for frame in source:
         with meter.stage("prepare"):
             if keep != "planes":
@@ -78,17 +91,18 @@ def prepare(
             fitted, placement = classifier.prepare(frame.rgb())
             if suits_planes(placement):
                 frame.release()
-            cut = scenes.cut(fitted)
+            cut, motion = scenes.cut(fitted), motions(fitted)
         if begin is not None and frame.time < begin:
             continue
         if batch is not None and (placement != batch.placement or len(batch.frames) == batch_size):
             yield batch
             batch = None
         if batch is None:
-            batch = Prepared([], [], placement, [])
+            batch = Prepared([], [], placement, [], [])
         batch.frames.append(frame.without_picture() if keep == "nothing" else frame)
         batch.inputs.append(fitted)
         batch.cuts.append(cut)
+        batch.motions.append(motion)
     if batch is not None:
         yield batch
 
@@ -124,7 +138,8 @@ def explain(
             with meter.stage("explain"):
                 asked = [(cell.explainer, cell.target) for cell in cells]
                 explanations = explain_together(asked, b.inputs, b.placement)
-            yield Explained(b.frames, explanations, b.cuts)
+                motions = [motion.on(explanations[0].maps.shape[1:]) for motion in b.motions]
+            yield Explained(b.frames, explanations, b.cuts, motions)
 
     return stages.overlap(explained(), AHEAD, "explain")
 
@@ -164,6 +179,7 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
     first = tracks[0]
     times, cuts = first.times, np.zeros(len(first), bool) if first.cuts is None else first.cuts
     row = shown = 0
+    last = -1
     before: Frame | None = None
     for frame in source:
         reached = row
@@ -179,8 +195,10 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
             )
         row, before = reached, frame
         if row < len(times) and times[row] <= frame.time + SAME_TIME:
-            yield Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])])
-            row, shown = row + 1, shown + 1
+            follows = first.motions is not None and row == last + 1
+            motions = list(first.motions[row : row + 1]) if follows and first.motions is not None else []
+            yield Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions)
+            last, row, shown = row, row + 1, shown + 1
         if row == len(times):
             break
     if before is not None and not shown:

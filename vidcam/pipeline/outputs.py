@@ -14,7 +14,7 @@ from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.records import Predictions, check_format
 from vidcam.report.clip import check_clip_page
-from vidcam.types import Explanation, Frame, Planes, Track
+from vidcam.types import Array, Explanation, Frame, Planes, Track
 
 
 class Recorder:
@@ -30,6 +30,7 @@ class Recorder:
         self._metas = metas
         self._frames: list[Frame] = []
         self._cuts: list[bool] = []
+        self._motions: list[Array] = []
         self._explanations: list[tuple[Explanation, ...]] = []
 
     def watch(self, explained: Iterable[Explained]) -> Iterator[Explained]:
@@ -41,13 +42,14 @@ class Recorder:
                 )
             self._frames += [f.without_picture() for f in batch.frames]
             self._cuts += batch.cuts
+            self._motions += batch.motions
             self._explanations.append(batch.explanations)
             yield batch
 
     def tracks(self) -> list[Track]:
         """Returns what has passed, a track for each cell; none where nothing has."""
         return [
-            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts)
+            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts, motions=self._motions)
             for explanations, meta in zip(zip(*self._explanations, strict=True), self._metas, strict=False)
         ]
 

@@ -1,11 +1,15 @@
 """Where the picture's parts have moved from one frame to the next: dense optical flow, and carrying arrays along it.
 
-Nothing here knows of maps over time; `scale` and `vidcam.metrics` use it.
+Nothing here knows of maps over time; `scale` and `vidcam.metrics` use it. A *motion* is a flow on the few cells of a
+map, small enough to keep: float16 (h, w, 3), how far to the right and how far down each cell's part was one frame
+earlier, in shares of the width and height, and how far that holds, 0 to 1.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -14,6 +18,10 @@ from vidcam.types import Array
 
 TRUST = 50.0
 """How quickly trust in the flow falls with the squared difference of the values it brings together (of 1)."""
+SIDE = 192
+"""Longer side of the pictures that motion is found in, in pixels."""
+BELIEVED = 0.5
+"""Trust from which on a motion is taken to hold in full: less comes of noise and of what lies between pixels."""
 SMALLEST = 24
 """Pixels that the shorter side of a picture keeps where it is long and thin: DIS needs patches to compare."""
 _LOCAL = threading.local()
@@ -70,7 +78,7 @@ def warp(before: Array, flow: Array) -> Array:
     Returns:
         float32 (h, w), bilinear between pixels. What comes from beyond the edge is the edge's value, see `inside`.
     """
-    y, x = np.indices(before.shape, np.float32)
+    y, x = _places(before.shape)
     found: Array = cv2.remap(
         before.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -80,7 +88,7 @@ def warp(before: Array, flow: Array) -> Array:
 def inside(flow: Array) -> Array:
     """Returns which pixels come from within the picture before, bool (h, w)."""
     height, width = flow.shape[:2]
-    y, x = np.indices((height, width), np.float32)
+    y, x = _places((height, width))
     x, y = x + flow[..., 0], y + flow[..., 1]
     found: Array = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     return found
@@ -100,3 +108,70 @@ def trust(before: Array, after: Array, flow: Array) -> Array:
     apart = (after.astype(np.float32) - warp(before, flow)) / np.float32(255.0)
     found: Array = np.exp(-np.float32(TRUST) * apart * apart) * inside(flow)
     return found
+
+
+class Motions:
+    """The motion from each picture of a clip to the next, picture after picture."""
+
+    def __init__(self) -> None:
+        self._last: Array | None = None
+
+    def __call__(self, picture: Array) -> Motion:
+        """Takes the next picture, uint8 (H, W, C), and returns the motion from the one before."""
+        small = thumbnail(picture, SIDE)
+        before, self._last = self._last, small
+        return Motion(before if before is not None and before.shape == small.shape else None, small)
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """Two pictures between which something moves.
+
+    Attributes:
+        before: see `thumbnail`; None where there is none, or none of the same size.
+        after: the picture that followed.
+    """
+
+    before: Array | None
+    after: Array
+
+    def on(self, shape: tuple[int, ...]) -> Array:
+        """Finds the motion on a map's grid, float16 (h, w, 3); it holds nowhere where there is no picture before."""
+        found = np.zeros((*shape, 3), np.float16)
+        if self.before is not None:
+            flow = flow_between(self.before, self.after)
+            size, whole = (shape[1], shape[0]), np.array([flow.shape[1], flow.shape[0]], np.float32)
+            found[..., :2] = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / whole
+            holds = cv2.resize(trust(self.before, self.after, flow), size, interpolation=cv2.INTER_AREA)
+            found[..., 2] = np.minimum(1.0, holds / BELIEVED)
+        return found
+
+
+def carried(raw: Array, motion: Array) -> Array:
+    """Carries a map along a motion, float32 (h, w); what comes from beyond the edge is the edge's value.
+
+    Args:
+        raw: (h, w), of the frame before.
+        motion: (h', w', 3); of another grid it is resized.
+    """
+    shares = _on_grid(motion, raw.shape)[..., :2]
+    return warp(raw, shares * np.array([raw.shape[1], raw.shape[0]], np.float32))
+
+
+def held(motion: Array, shape: tuple[int, ...]) -> Array:
+    """Returns how far a motion holds on a map's grid, float32 (h, w)."""
+    return _on_grid(motion, shape)[..., 2]
+
+
+def _on_grid(motion: Array, shape: tuple[int, ...]) -> Array:
+    full = motion.astype(np.float32)
+    if full.shape[:2] == shape:
+        return full
+    resized: Array = cv2.resize(full, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return resized
+
+
+@lru_cache(maxsize=16)
+def _places(shape: tuple[int, ...]) -> tuple[Array, Array]:
+    y, x = np.indices(shape, np.float32)
+    return y, x

@@ -35,7 +35,10 @@ class Look(Options):
         metavar="frame|running|clip|fixed=V",
     )
     smooth: float = option(
-        0.1, "How slowly heat follows, in seconds; 0 for at once.", kind=Number(0, whole=False), metavar="SECONDS"
+        0.2,
+        "How slowly heat changes, in seconds, once it is moved with the picture; 0 for at once.",
+        kind=Number(0, whole=False),
+        metavar="SECONDS",
     )
 
     def check(self) -> None:

@@ -6,12 +6,13 @@ Scaling decides what a viewer believes, so it is a choice; `pipeline` says where
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vidcam.errors import UsageError
+from vidcam.render.flow import carried, held
 from vidcam.render.heat import peak_of
 from vidcam.render.look import Look, Normalization, parse_normalize
 from vidcam.types import Array, Track
@@ -30,7 +31,9 @@ class History:
     There is one memory for each target, and it is that of the target's own maps: where the explained class changes, the
     new one's begins, or goes on from when it was explained last. What is remembered are the maps' positive parts. A new
     map counts with the weight 1 - exp(-dt / smooth), so that the result does not depend on the frame rate nor on even
-    spacing; it lags behind by about `smooth`. All is forgotten at a scene cut, and a target's memory where its maps
+    spacing; it lags behind by about `smooth` at most. Where the motion between the frames is known, memories are
+    carried along it before they are averaged with, so that heat goes with what it lies on, and where it does not hold
+    (what came into view) the map begins anew. All is forgotten at a scene cut, and a target's memory where its maps
     change their size. Maps that are not finite pass as they are and leave no trace.
 
     The hottest place of what is shown always has evidence in the frame's own map, and a frame without any shows none:
@@ -58,7 +61,7 @@ class History:
         target: Hashable = (),
         *,
         cut: bool = False,
-        carry: Callable[[Array], Array] | None = None,
+        motion: Array | None = None,
     ) -> tuple[Array, float]:
         """Takes the next map.
 
@@ -67,8 +70,8 @@ class History:
             time: seconds, not before the last one.
             target: what the map explains, and in which sense: all that must be the same for two maps to be averaged.
             cut: a scene begins here.
-            carry: brings a map (h, w) of the frame before to where its parts are in this one, along the motion; every
-                memory moves so. None where nothing is known to move.
+            motion: from the frame before to this one, see `vidcam.render.flow`; every memory moves so, and where it
+                does not hold the map begins anew. None where nothing is known to move.
 
         Returns:
             The map to show (h, w), 0 or more, which callers must not write into, and the raw value that is hottest: 0
@@ -76,14 +79,16 @@ class History:
         """
         if cut:
             self._memories.clear()
-        if carry is not None:
+        if motion is not None:
             for memory in self._memories.values():
-                memory.map = carry(memory.map)
+                memory.map = carried(memory.map, motion)
         if not np.isfinite(raw).all():
             known = self._memories.get(target)
             return raw, self._fixed if self._kind == "fixed" else 0.0 if known is None else known.peak
         own = np.maximum(raw, 0.0)
         memory = self._memory(own, time, target)
+        if motion is not None:
+            memory.map = own + held(motion, own.shape) * (memory.map - own)
         elapsed = max(0.0, time - memory.time)
         weight = -math.expm1(-elapsed / self._smooth) if self._smooth > 0.0 else 1.0
         memory.map = memory.map + np.float32(weight) * (own - memory.map)
@@ -97,7 +102,7 @@ class History:
     def catch_up(self, track: Track) -> None:
         """Takes all maps of a stretch that is drawn elsewhere, to go on behind it."""
         for row in rows_of(track):
-            self(row[0], row[1], row[2], cut=row[3])
+            self(row[0], row[1], row[2], cut=row[3], motion=row[4])
 
     def _memory(self, own: Array, time: float, target: Hashable) -> _Memory:
         """Returns what is known of a target, made of its first map where nothing is."""
@@ -124,10 +129,11 @@ def _held(shown: Array, own: Array) -> Array:
     return np.where(evident, shown, np.minimum(shown, np.float32(REMEMBERED) * hottest))
 
 
-def rows_of(track: Track) -> Iterator[tuple[Array, float, tuple[int, ...], bool]]:
-    """Yields of each frame of a track its map, time and target, and whether a scene begins with it."""
+def rows_of(track: Track) -> Iterator[tuple[Array, float, tuple[int, ...], bool, Array | None]]:
+    """Yields of each frame of a track its map, time and target, whether a scene begins with it, and its motion."""
     cuts = [False] * len(track) if track.cuts is None else track.cuts.tolist()
-    yield from zip(track.maps, track.times.tolist(), track.targets, cuts, strict=True)
+    motions = [None] * len(track) if track.motions is None else list(track.motions)
+    yield from zip(track.maps, track.times.tolist(), track.targets, cuts, motions, strict=True)
 
 
 def clip_peak(parts: Iterable[Track], smooth: float) -> float:
@@ -139,7 +145,7 @@ def clip_peak(parts: Iterable[Track], smooth: float) -> float:
     """
     history = History("frame", smooth)
     rows = (row for track in parts for row in rows_of(track))
-    return max((history(raw, time, target, cut=cut)[1] for raw, time, target, cut in rows), default=0.0)
+    return max((history(raw, time, t, cut=cut, motion=m)[1] for raw, time, t, cut, m in rows), default=0.0)
 
 
 def histories(look: Look, cells: int, tracks: Sequence[Track] = ()) -> list[History]:
