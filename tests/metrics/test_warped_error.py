@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidcam.metrics.steadiness import Steadiness, warped_change, warped_error
-from vidcam.render.flow import SMALLEST, flow_between, inside, thumbnail, trust, warp
+from vidcam.render.flow import SMALLEST, Motions, flow_between, inside, thumbnail, trust, warp
 
 H, W = 72, 96
 Y, X = np.indices((H, W), np.float64)
@@ -172,14 +172,14 @@ def test_dimmer_is_not_steadier_and_finer_maps_of_the_same_heat_count_the_same()
 
 
 def test_nothing_is_compared_across_cuts_and_sizes():
-    steadiness = Steadiness(2)
+    steadiness, motions = Steadiness(2), Motions()
     a, b = still()[..., np.newaxis], still(seed=9)[..., np.newaxis]
-    steadiness.add(a, [heat_at("pan", 0), np.zeros((H, W))])
-    steadiness.add(b, [heat_at("pan", 20), np.ones((H, W))], cut=True)
+    steadiness.add(motions(a), [heat_at("pan", 0), np.zeros((H, W))])
+    steadiness.add(motions(b), [heat_at("pan", 20), np.ones((H, W))], cut=True)
     assert np.isnan(steadiness.errors()).all()
-    steadiness.add(still(W, H)[..., np.newaxis], [np.ones((3, 3)), np.ones((3, 3))])
+    steadiness.add(motions(still(W, H)[..., np.newaxis]), [np.ones((3, 3)), np.ones((3, 3))])
     assert np.isnan(steadiness.errors()).all()
-    steadiness.add(still(W, H)[..., np.newaxis], [np.ones((3, 3)), np.full((3, 3), np.nan)])
+    steadiness.add(motions(still(W, H)[..., np.newaxis]), [np.ones((3, 3)), np.full((3, 3), np.nan)])
     same, lost = steadiness.errors()
     assert same == 0.0
     assert math.isnan(lost)

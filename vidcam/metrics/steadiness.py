@@ -17,15 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 
 import cv2
 import numpy as np
 
-from vidcam.render.flow import flow_between, thumbnail, trust, warp
+from vidcam.render.flow import Motion, Motions, warp
 from vidcam.types import Array
-
-SIDE = 192
-"""Longer side of the pictures that the flow is computed from, in pixels."""
 
 
 def warped_change(before: Array, after: Array, flow: Array, holds: Array) -> tuple[float, float]:
@@ -52,55 +50,44 @@ class Steadiness:
 
     Args:
         kinds: how many kinds of heat each frame has.
-        side: see `SIDE`.
     """
 
-    def __init__(self, kinds: int = 1, side: int = SIDE) -> None:
-        self._side = side
+    def __init__(self, kinds: int = 1) -> None:
         self._sums = np.zeros((kinds, 2))
-        self._picture: Array | None = None
         self._heat: list[Array] = []
 
-    def add(self, picture: Array, heat: Sequence[Array], cut: bool = False) -> None:
+    def add(self, motion: Motion, heat: Sequence[Array], cut: bool = False) -> None:
         """Takes the next frame.
 
         Args:
-            picture: uint8 (H, W, C).
+            motion: from the frame before to this one.
             heat: of each kind (h, w), 0 or more; of any size, resized to the flow's grid (half-pixel centres). Heat
                 that is not finite counts as none.
             cut: a scene begins here: nothing is compared across.
         """
-        small = thumbnail(picture, self._side)
-        size = (small.shape[1], small.shape[0])
-        laid = [cv2.resize(_clean(h), size, interpolation=cv2.INTER_LINEAR) for h in heat]
-        before, self._picture = self._picture, small
-        old, self._heat = self._heat, laid
-        if before is None or cut or before.shape != small.shape:
-            return
-        flow = flow_between(before, small)
-        holds = trust(before, small, flow)
-        self._sums += [warped_change(one, other, flow, holds) for one, other in zip(old, laid, strict=True)]
+        height, width = motion.shape
+        laid = [cv2.resize(_clean(h), (width, height), interpolation=cv2.INTER_LINEAR) for h in heat]
+        before, self._heat = self._heat, laid
+        field = motion.field()
+        if before and field is not None and not cut:
+            self._sums += [warped_change(one, other, *field) for one, other in zip(before, laid, strict=True)]
 
     def errors(self) -> list[float]:
         """Returns E of each kind so far; NaN where there was no heat, or no two frames to compare."""
         return [float(change / heat) if heat > 0 else math.nan for change, heat in self._sums]
 
 
-def warped_error(pictures: Iterable[Array], heat: Iterable[Array], cuts: Iterable[bool] | None = None) -> float:
+def warped_error(pictures: Iterable[Array], heat: Iterable[Array], cuts: Iterable[bool] = ()) -> float:
     """Returns E of a clip.
 
     Args:
         pictures: uint8 (H, W, C) each.
         heat: (h, w) each, as it is shown: the positive part, scaled to 0 to 1.
-        cuts: for each frame whether a scene begins with it.
+        cuts: for each frame whether a scene begins with it; none for no cuts.
     """
-    steadiness = Steadiness()
-    if cuts is None:
-        for picture, one in zip(pictures, heat, strict=True):
-            steadiness.add(picture, [one])
-    else:
-        for picture, one, cut in zip(pictures, heat, cuts, strict=True):
-            steadiness.add(picture, [one], bool(cut))
+    steadiness, motions = Steadiness(), Motions()
+    for picture, one, cut in zip(pictures, heat, chain(cuts, repeat(False)), strict=False):
+        steadiness.add(motions(picture), [one], bool(cut))
     return steadiness.errors()[0]
 
 

@@ -8,7 +8,6 @@ earlier, in shares of the width and height, and how far that holds, 0 to 1.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -21,7 +20,8 @@ TRUST = 50.0
 SIDE = 192
 """Longer side of the pictures that motion is found in, in pixels."""
 BELIEVED = 0.5
-"""Trust from which on a motion is taken to hold in full: less comes of noise and of what lies between pixels."""
+"""Trust from which on a pixel's motion is taken to hold: less comes of noise and of what lies between pixels. Of a cell
+it holds for the share of its pixels."""
 SMALLEST = 24
 """Pixels that the shorter side of a picture keeps where it is long and thin: DIS needs patches to compare."""
 _LOCAL = threading.local()
@@ -123,27 +123,37 @@ class Motions:
         return Motion(before if before is not None and before.shape == small.shape else None, small)
 
 
-@dataclass(frozen=True, slots=True)
 class Motion:
-    """Two pictures between which something moves.
+    """Two pictures between which something moves; the flow is found when it is first asked for.
 
-    Attributes:
+    Args:
         before: see `thumbnail`; None where there is none, or none of the same size.
         after: the picture that followed.
     """
 
-    before: Array | None
-    after: Array
+    def __init__(self, before: Array | None, after: Array) -> None:
+        self._pictures = (before, after)
+        self._field: tuple[Array, Array] | None = None
+        self.shape = after.shape
+
+    def field(self) -> tuple[Array, Array] | None:
+        """Returns the flow (h, w, 2) and the trust in it (h, w), pixel by pixel; None without a picture before."""
+        before, after = self._pictures
+        if self._field is None and before is not None:
+            flow = flow_between(before, after)
+            self._field = flow, trust(before, after, flow)
+        return self._field
 
     def on(self, shape: tuple[int, ...]) -> Array:
-        """Finds the motion on a map's grid, float16 (h, w, 3); it holds nowhere where there is no picture before."""
+        """Returns the motion on a map's grid, float16 (h, w, 3); without a picture before it holds nowhere."""
         found = np.zeros((*shape, 3), np.float16)
-        if self.before is not None:
-            flow = flow_between(self.before, self.after)
+        field = self.field()
+        if field is not None:
+            flow, trusted = field
             size, whole = (shape[1], shape[0]), np.array([flow.shape[1], flow.shape[0]], np.float32)
             found[..., :2] = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / whole
-            holds = cv2.resize(trust(self.before, self.after, flow), size, interpolation=cv2.INTER_AREA)
-            found[..., 2] = np.minimum(1.0, holds / BELIEVED)
+            holds = np.minimum(1.0, trusted / BELIEVED)
+            found[..., 2] = cv2.resize(holds, size, interpolation=cv2.INTER_AREA)
         return found
 
 
