@@ -22,7 +22,7 @@ _ready = False
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Sends what C++ code writes to standard error to a file, and shows it only where the import fails.
 
     Libraries log before the level above has been read, so that no setting of TensorFlow's keeps them quiet. Python's
@@ -63,7 +63,7 @@ def _prepare() -> None:
         # Before the import: the C++ side reads it once. 3 leaves fatal messages only; a user's own setting stays.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        with _silence():
+        with silence():
             import tensorflow
 
             gpus = tensorflow.config.list_physical_devices("GPU")

@@ -76,6 +76,9 @@ def model_fingerprint(arguments: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"name": file.name if file.exists() else model}
     if file.is_file():
         found["file"] = content(file).sha256
+    elif file.is_dir():
+        parts = sorted(part for part in file.rglob("*") if part.is_file())
+        found["files"] = {part.relative_to(file).as_posix(): content(part).sha256 for part in parts}
     for name, value in arguments.items():
         if name == "model" or value is None:
             continue

@@ -246,6 +246,8 @@ def check_head(method: Method, facts: Facts) -> None:
     Raises:
         UsageError: it is not.
     """
+    if method.needs in ("pooled head", "gradient") and facts.without:
+        raise UsageError(f"method {method.name} needs a gradient, and there is none: {facts.without}")
     if method.needs == "pooled head" and not facts.pooled_head:
         raise UsageError(
             f"method {method.name} needs a head of global average pooling and one dense layer right behind the target "

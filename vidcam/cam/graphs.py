@@ -13,11 +13,13 @@ from vidcam import _cache
 from vidcam.cam.run import Unsupported
 from vidcam.cam.run.graph import Facts, Graph, stored_graph
 from vidcam.cam.targets import Layers
-from vidcam.types import Array, Classifier
+from vidcam.errors import UsageError
+from vidcam.types import Array, Classifier, OpenNetwork
 
 if TYPE_CHECKING:
     from vidcam.cam.build.builder import Builder
     from vidcam.cam.build.network import Network
+    from vidcam.cam.build.opened_builder import OpenBuilder
 
 SAME, WRONG = 1e-4, 5e-2
 """Of an output's maximum, how far a converted graph may be from TensorFlow's: to be taken without being asked for, and
@@ -71,7 +73,7 @@ class Graphs:
         if graph is not None:
             return graph.facts
         stored = _cache.load(f"{self._key}{FACTS}") if self._key else None
-        return stored_graph(stored).facts if stored else self._builder.traced.facts
+        return stored_graph(stored).facts if stored else self._builder.facts
 
     def _kept(self, height: int, width: int) -> Graph | None:
         """Looks for a graph without tracing the network, where that has a name."""
@@ -79,7 +81,11 @@ class Graphs:
 
     @functools.cached_property
     def _key(self) -> str | None:
-        return None
+        if not isinstance(self._classifier.model, OpenNetwork):
+            return None
+        from vidcam.cam.build.opened_builder import key_of
+
+        return _named(key_of(self._classifier, self._layer))
 
     def _made(self, height: int, width: int) -> Graph:
         builder = self._builder
@@ -98,7 +104,13 @@ class Graphs:
         return graph if stored is None else stored_graph(stored)  # its weights mapped, not held
 
     @functools.cached_property
-    def _builder(self) -> Builder:
+    def _builder(self) -> Builder | OpenBuilder:
+        if isinstance(self._classifier.model, OpenNetwork):
+            if self._weights is not None:
+                raise UsageError(f"{self._classifier.name}: other weights can be computed with in Keras models only")
+            from vidcam.cam.build.opened_builder import OpenBuilder
+
+            return OpenBuilder(self._classifier, self._layer)
         from vidcam.cam.build.builder import Builder
 
         return Builder(network_of(self._classifier, self._weights), self._layer)

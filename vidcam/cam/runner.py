@@ -11,7 +11,7 @@ from vidcam.cam.run import Engine, EngineName, Pass, Unsupported, check_engine, 
 from vidcam.cam.run.graph import Facts
 from vidcam.cam.targets import Layers
 from vidcam.errors import UsageError
-from vidcam.types import Array, Classifier
+from vidcam.types import Array, Classifier, OpenNetwork
 
 T = TypeVar("T")
 
@@ -50,7 +50,13 @@ class Runner:
         self._weights = weights
         self._asked = check_engine(engine)
         self.note = ""
-        if engine == "openvino" or (engine == "auto" and installed() and not gpu()):
+        opened = isinstance(classifier.model, OpenNetwork)
+        if opened and engine == "tensorflow":
+            raise UsageError(
+                f"--engine tensorflow: {classifier.name} is {classifier.model.kind}, which OpenVINO computes; "
+                "leave --engine out"
+            )
+        if opened or engine == "openvino" or (engine == "auto" and installed() and not gpu()):
             from vidcam.cam.run.openvino import OpenVINO
 
             graphs = Graphs(classifier, layer, weights, WRONG if engine == "openvino" else SAME)
@@ -96,6 +102,8 @@ class Runner:
 
     def _fall_back(self, error: Unsupported) -> None:
         name = self._classifier.name
+        if isinstance(self._classifier.model, OpenNetwork):
+            raise UsageError(f"{name}: {error}") from error
         if self._asked != "auto":
             raise UsageError(f"--engine {self._asked}: {name}: {error}; --engine tensorflow computes it") from error
         self._take_tensorflow()

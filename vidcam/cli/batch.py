@@ -101,7 +101,7 @@ def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool,
         raise UsageError(
             f"--ray {ray}: is a file or folder here, not an address; put --ray last, or write --ray=ADDRESS"
         )
-    options["unsafe"] = options.pop("unsafe_model")
+    options["unsafe"], options["output"] = options.pop("unsafe_model"), options.pop("model_output")
     with Board(quiet) as board, interruptible() as stop:
         try:
             made = run_batch(

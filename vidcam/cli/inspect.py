@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import printable
 from vidcam.cli.options import common_options, loading_options, model_arguments, options_of
+from vidcam.types import OpenNetwork
 
 if TYPE_CHECKING:
     from vidcam.cam.build.anatomy import Anatomy
@@ -58,18 +60,34 @@ def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
     width, height = c.input_size
     labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
     chosen = next(layer for layer in anatomy.layers if layer.path == anatomy.chosen)
-    trained = sum(math.prod(w.shape) for w in c.model.trainable_weights)
+    scaling = PREPROCESSING.get(c.preprocess, f"{c.preprocess}, of pixels {_pixels(c.preprocess)}")
     return [
         f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
         f"input       {width}x{height}, {'RGB' if c.channels == 3 else 'grey'}",
-        f"preprocess  {PREPROCESSING[c.preprocess]}" + (f" ({c.preprocess_from})" if c.preprocess_from else ""),
+        f"preprocess  {scaling}" + (f" ({c.preprocess_from})" if c.preprocess_from else ""),
         f"fit         {FITS[c.fit]}",
-        f"classes     {len(c.labels)}: {labels}",
+        f"classes     {len(c.labels)}: {labels}" + (f" ({c.labels_from})" if c.labels_from else ""),
         f"ends with   {ENDS[anatomy.end]}",
-        f"parameters  {c.model.count_params():,}, {trained:,} of them trainable",
+        *_network(c),
         f"methods     {', '.join(anatomy.methods)}",
         f"explains    {chosen.path}, {_map(chosen.shape)}: {anatomy.reason}",
     ]
+
+
+def _pixels(scaling: str) -> str:
+    numbers = [float(n) for n in re.findall(r"[-+]?[\d.]+(?:e[-+]?\d+)?", scaling)]
+    return "0..1" if max(map(abs, numbers)) <= 1 else "0..255"
+
+
+def _network(c: Classifier) -> list[str]:
+    """Returns what there is to say of the network itself."""
+    if isinstance(c.model, OpenNetwork):
+        model = c.model.peek()
+        weights = sum(math.prod(n.shape) for n in model.get_ops() if n.get_type_name() == "Constant")
+        tensors = ", ".join(f"{t.get_any_name()} {t.partial_shape}" for t in (*model.inputs, *model.outputs))
+        return [f"format      {c.model.kind}: {tensors}", f"parameters  {weights:,}"]
+    trained = sum(math.prod(w.shape) for w in c.model.trainable_weights)
+    return ["format      Keras", f"parameters  {c.model.count_params():,}, {trained:,} of them trainable"]
 
 
 def _layers(anatomy: Anatomy) -> list[str]:

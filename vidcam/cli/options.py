@@ -99,11 +99,15 @@ def loading_options(function: F) -> F:
         click.option("--labels", type=click.Path(path_type=Path), help="Class names: text, one a line, or JSON."),
         click.option(
             "--preprocess",
-            type=click.Choice(["none", "unit", "tf", "torch", "caffe"]),
-            help="What the model takes: 0..255, 0..1, -1..1, or ImageNet's conventions; found out where it can be.",
+            metavar="NAME|mean=M,std=S",
+            help="What the model takes: none (0..255), unit (0..1), tf (-1..1), torch or caffe (ImageNet's ways), or "
+            "mean and std in numbers, one or three each; found out where it can be.",
         ),
         click.option("--input-size", type=Size(), help="The model's input; with `keep`, its short side."),
         click.option("--fit", type=click.Choice(FITS), help="How frames of another shape are fitted to the input."),
+        click.option(
+            "--model-output", metavar="NAME|INDEX", help="The output that gives the classes, of a model with several."
+        ),
         click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
@@ -159,7 +163,10 @@ def common_options(function: F) -> F:
 MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "custom_objects")
 
 
-MODEL_CHOICES = (*MODEL_ARGUMENTS, "unsafe_model", *(n for n in names_of(MapOptions) if n != "batch_size"))
+MODEL_CHOICES = (
+    *(*MODEL_ARGUMENTS, "unsafe_model", "model_output"),
+    *(n for n in names_of(MapOptions) if n != "batch_size"),
+)
 """Options that a track of maps has answered already."""
 
 
@@ -182,4 +189,5 @@ def check_unchosen(names: Sequence[str], reason: str) -> None:
 def model_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the model options out of a command's options and returns them as `load_model`'s arguments."""
     arguments = {name: options.pop(name) for name in MODEL_ARGUMENTS}
+    arguments["output"] = options.pop("model_output")
     return {**arguments, "unsafe": options.pop("unsafe_model")}

@@ -163,6 +163,7 @@ def _in_parts(
 def _say_model(explainers: Sequence[Explainer]) -> None:
     c = explainers[0].classifier
     classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
+    classes += f", {c.labels_from}" if c.labels_from.endswith("assumed") else ""
     methods = ", ".join(explainer.method.title for explainer in explainers)
     more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
     engines = ", ".join(dict.fromkeys(ENGINE_NAMES[explainer.engine] for explainer in explainers))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam.models.fit import fit_frame
-from vidcam.models.preprocess import PREPROCESSING
-from vidcam.types import Array, Fit, Placement
+from vidcam.models.preprocess import apply_scaling, scaling_of
+from vidcam.types import Array, Fit, Placement, Scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,9 @@ class Classifier:
     """A Keras model and what is needed to show it a picture and to read its answer.
 
     Attributes:
-        model: the `keras.Model`; vidcam never changes it.
+        model: the `keras.Model`, which vidcam never changes, or a `vidcam.types.OpenNetwork`.
         name: the zoo name or the file's stem, for captions and provenance.
-        preprocess: the name of the step from RGB 0..255 to the model's input (`vidcam.models.PREPROCESSING`).
+        preprocess: the name of the step from RGB 0..255 to the model's input (`scaling_of`).
         input_size: (width, height) in pixels that frames are fitted to; under `keep` the smaller of the two is the
             short side.
         channels: 3 for RGB, 1 for grey.
@@ -25,6 +25,7 @@ class Classifier:
         labels: a name for each class.
         layer: the name of the layer to explain, None to find it (`vidcam.cam`).
         preprocess_from: how the scaling is known, in a few words.
+        labels_from: how the labels are known; empty where that needs no saying.
         source: where the weights came from, for provenance.
     """
 
@@ -38,6 +39,7 @@ class Classifier:
     layer: str | None = None
     source: str = ""
     preprocess_from: str = ""
+    labels_from: str = ""
 
     def __repr__(self) -> str:
         few = ", ".join(self.labels[:3]) + (", ..." if len(self.labels) > 3 else "")
@@ -67,4 +69,9 @@ class Classifier:
         Returns:
             The same shape, as `preprocess` says.
         """
-        return PREPROCESSING[self.preprocess](x)
+        return apply_scaling(self.preprocess, x)
+
+    @property
+    def scaling(self) -> Scaling:
+        """The step from RGB 0..255 to what the network takes, as numbers."""
+        return scaling_of(self.preprocess)

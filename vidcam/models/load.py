@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from vidcam._tensorflow import input_shape, keras
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import zoo
 from vidcam.models.archive import first_line, load_custom_objects, quiet_keras, read_card, read_model
 from vidcam.models.classifier import Classifier
-from vidcam.models.files import TITLES, ModelFile, find_model
+from vidcam.models.files import ModelFile, find_model
 from vidcam.models.labels import default_labels, read_labels
-from vidcam.models.preprocess import PREPROCESSING
+from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
 from vidcam.types import FITS, Fit
 
@@ -32,6 +32,7 @@ def load_model(
     input_size: int | tuple[int, int] | None = None,
     fit: Fit | None = None,
     layer: str | None = None,
+    output: str | int | None = None,
     custom_objects: str | Path | Mapping[str, Any] | None = None,
     unsafe: bool = False,
 ) -> Classifier:
@@ -43,10 +44,12 @@ def load_model(
         weights: a weights file (`.weights.h5`, `.h5`, or a `.keras` of the same network) for a model by name, instead
             of the download.
         labels: a name for each class, or a file of them (see `read_labels`).
-        preprocess: the step from RGB 0..255 to the model's input (`PREPROCESSING`); found out where it can be.
+        preprocess: the step from RGB 0..255 to the model's input: a name (`PREPROCESSING`), or `mean=M,M,M,std=S,S,S`;
+            found out where it can be.
         input_size: side, or (width, height), in pixels.
         fit: how frames of another shape are fitted; `keep` for ImageNet models that run at any size, else `squash`.
         layer: the layer to explain, where it should not be found.
+        output: name or index of the output that gives the classes, of a model with several.
         custom_objects: classes and functions of the user's that the file needs, or the Python file that defines them.
         unsafe: load Lambda layers, whose code runs.
 
@@ -59,8 +62,8 @@ def load_model(
     """
     if fit is not None and fit not in FITS:
         raise UsageError(f"fit {fit!r} is unknown; choose one of {', '.join(FITS)}")
-    if preprocess is not None and preprocess not in PREPROCESSING:
-        raise UsageError(f"preprocess {preprocess!r} is unknown; choose one of {', '.join(PREPROCESSING)}")
+    if preprocess is not None:
+        scaling_of(preprocess)
     if isinstance(custom_objects, str | Path):
         custom_objects = load_custom_objects(custom_objects)
 
@@ -77,7 +80,13 @@ def load_model(
         if weights is not None:
             raise UsageError(f"--weights goes with a model by name; {path} has its own")
         file = find_model(path)
-        network, name, source = _read(file, custom_objects, unsafe), _name(file), str(path)
+        if file.kind != "keras":
+            from vidcam.models.foreign import open_classifier
+
+            size = _size(input_size)
+            chosen: dict[str, Any] = {"labels": labels, "preprocess": preprocess, "input_size": size, "fit": fit}
+            return open_classifier(file, _name(file), **chosen, layer=layer, output=output)
+        network, name, source = read_model(file.path, custom_objects, unsafe=unsafe), _name(file), str(path)
         card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
 
@@ -98,7 +107,7 @@ def load_model(
         name=name,
         preprocess=scaled,
         preprocess_from=known_from,
-        input_size=cast(tuple[int, int], size),
+        input_size=size,
         channels=channels,
         fit=fit or card.get("fit") or ("keep" if imagenet and known and zoo.ZOO[known].pooled else "squash"),
         labels=_labels(labels, card, classes, imagenet),
@@ -113,12 +122,6 @@ def _name(file: ModelFile) -> str:
         return file.named.stem
     folder = file.named if file.named != file.path else file.path.resolve().parent
     return folder.stem or file.path.stem
-
-
-def _read(file: ModelFile, custom_objects: Mapping[str, Any] | None, unsafe: bool) -> Any:
-    if file.kind != "keras":
-        raise VidcamError(f"{file.named}: {TITLES[file.kind]} is not read yet")
-    return read_model(file.path, custom_objects, unsafe=unsafe)
 
 
 def _card(file: ModelFile, network: Any) -> dict[str, Any]:

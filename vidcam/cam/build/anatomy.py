@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from vidcam._tensorflow import tf
 from vidcam.cam.build.head import has_pooled_head
@@ -11,7 +11,7 @@ from vidcam.cam.build.network import image_spec
 from vidcam.cam.build.trace import Call, End, choose_layer, default_layer, explainable
 from vidcam.cam.graphs import network_of
 from vidcam.cam.methods import METHODS
-from vidcam.types import Classifier
+from vidcam.types import Classifier, OpenNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ def dissect(classifier: Classifier) -> Anatomy:
         UsageError: it has no convolution whose map leads to its classes, or no layer of the name that it was given.
     """
     width, height = classifier.input_size
+    if isinstance(classifier.model, OpenNetwork):
+        return _dissect_opened(classifier, height, width)
     network = network_of(classifier)
     found: list[Call] = []
     facts: dict[str, Any] = {}
@@ -83,3 +85,21 @@ def dissect(classifier: Classifier) -> Anatomy:
         Layer(c.path, type(c.layer).__name__, tuple(s.numpy().tolist())) for c, s in zip(found, shapes, strict=True)
     )
     return Anatomy(layers=tuple(layers), **facts)
+
+
+def _dissect_opened(classifier: Classifier, height: int, width: int) -> Anatomy:
+    from vidcam.cam.build.opened_builder import look
+    from vidcam.cam.graphs import Graphs
+
+    seen = look(classifier, height, width, classifier.layer, peek=True)
+    facts = Graphs(classifier, None, None, 1.0).facts
+    methods = [m.name for m in METHODS.values() if m.needs != "pooled head" or facts.pooled_head]
+    if facts.without:
+        methods = [m for m in methods if METHODS[m].needs != "gradient"]
+    return Anatomy(
+        layers=tuple(Layer(layer.path, layer.kind, layer.shape) for layer in seen.layers.values()),
+        chosen=facts.layers[0],
+        reason=seen.reason,
+        end=cast(End, seen.end),
+        methods=tuple(methods),
+    )

@@ -13,7 +13,7 @@ from vidcam.cam.build.graph import Traced, trace
 from vidcam.cam.build.network import Network
 from vidcam.cam.methods import METHODS
 from vidcam.cam.run import Pass, Unsupported
-from vidcam.cam.run.graph import Graph
+from vidcam.cam.run.graph import Facts, Graph
 from vidcam.cam.run.openvino import OpenVINO
 from vidcam.cam.targets import Layers
 from vidcam.types import Array
@@ -45,6 +45,11 @@ class Builder:
     def traced(self) -> Traced:
         """The network, traced."""
         return trace(self._network, self._layer, frozen=False)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known about the network."""
+        return self.traced.facts
 
     @cached_property
     def _content(self) -> Content:

@@ -19,12 +19,14 @@ class Facts:
         classes: the number of classes as shown: two for one sigmoid output.
         end: what the network ends with: `softmax`, `sigmoid` or `linear`.
         pooled_head: whether a global average pooling and one dense layer follow the target layer, as CAM needs it.
+        without: why there is no gradient; empty where there is one.
     """
 
     layers: tuple[str, ...]
     classes: int
     end: str
     pooled_head: bool
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Graph:
             "classes": f.classes,
             "end": f.end,
             "pooled_head": f.pooled_head,
+            **({"without": f.without} if f.without else {}),
             "size": "any" if self.size is None else [self.size[1], self.size[0]],
             "difference": self.difference,
         }
@@ -69,6 +72,7 @@ def stored_graph(stored: Stored) -> Graph:
         classes=int(card["classes"]),
         end=str(card["end"]),
         pooled_head=bool(card["pooled_head"]),
+        without=str(card.get("without", "")),
     )
 
     def model() -> Any:

@@ -51,14 +51,11 @@ class OpenVINO:
     def run(self, images: Array, selection: Array) -> Pass:
         with self._lock:
             found = self._whole.run(images, {"selection": selection})
-        count = (len(found) - 2) // 2
-        layers = [f".{i}" if i else "" for i in range(count)]
-        return Pass(
-            found["logits"],
-            found["probabilities"],
-            [found[f"activations{i}"] for i in layers],
-            [found[f"gradient{i}"] for i in layers],
+        names = [f".{i}" if i else "" for i in range(len(found))]
+        activations, gradients = (
+            [found[name + i] for i in names if name + i in found] for name in ("activations", "gradient")
         )
+        return Pass(found["logits"], found["probabilities"], activations, gradients)
 
     def classify(self, images: Array) -> tuple[Array, Array]:
         with self._lock:

@@ -1,0 +1,189 @@
+"""Networks that OpenVINO reads, against TensorFlow on the same network, and against what is told of them."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.networks import flatten_cnn, gap_cnn, pictures, randomize
+from vidcam._openvino import ov
+from vidcam.cam import METHODS, Explainer
+from vidcam.errors import UsageError, VidcamError
+from vidcam.models import load_model
+from vidcam.models.preprocess import scaling_of, scaling_text
+
+DIFFERENTIABLE = [m.name for m in METHODS.values() if m.needs in ("gradient", "pooled head")]
+
+
+def save(model, path, kind="saved_model"):
+    """Writes a Keras model as a SavedModel's folder, a frozen graph or OpenVINO's IR."""
+    if kind == "saved_model":
+        model.export(path, verbose=False)
+        return path
+    function = tf.function(
+        lambda x: model(x, training=False), input_signature=[tf.TensorSpec([None, *model.input_shape[1:]])]
+    )
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    file = path.with_suffix(".pb")
+    file.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+    if kind == "frozen":
+        return file
+    ov.save_model(ov.Core().read_model(file), str(path.with_suffix(".xml")), compress_to_fp16=False)
+    return path.with_suffix(".xml")
+
+
+def same_maps(file, model, size, **options):
+    """Compares all that an opened file gives with what its Keras model gives on TensorFlow."""
+    ours, theirs = load_model(file, **options), load_model(model, **options)
+    frames = pictures(3, size)
+    first, other = Explainer(ours), Explainer(theirs, engine="tensorflow")
+    for name in DIFFERENTIABLE:
+        if METHODS[name].needs == "pooled head" and not first._runner.facts.pooled_head:
+            continue
+        reference = other.by(name)
+        for target in ("top", 1):
+            found, expected = first.by(name)(frames, target), reference(frames, target)
+            assert found.targets == expected.targets
+            np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
+            np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+            peak = np.abs(expected.maps).max()
+            assert np.abs(found.maps - expected.maps).max() <= 1e-3 * peak, (name, target)
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("kind", "build"),
+    [("saved_model", gap_cnn), ("frozen", flatten_cnn), ("ir", lambda: gap_cnn(classes=1, end="sigmoid"))],
+)
+def test_maps_are_tensorflows(kind, build, tmp_path):
+    model = build()
+    classifier = same_maps(save(model, tmp_path / "net", kind), model, 32, preprocess="none")
+    assert classifier.input_size == (32, 32)
+    explainer = Explainer(classifier)
+    with pytest.raises(UsageError, match="--engine tensorflow: net is"):
+        Explainer(classifier, engine="tensorflow")
+    assert Explainer(classifier, layer=explainer.layer).layer == explainer.layer
+    with pytest.raises(UsageError, match="candidates"):
+        Explainer(classifier, layer="nonesuch")
+
+
+def test_the_scaling_inside_a_graph_is_seen(tmp_path):
+    classifier = load_model(save(gap_cnn(), tmp_path / "net"))  # a Rescaling layer inside
+    assert (classifier.preprocess, classifier.preprocess_from) == ("none", "the arithmetic it begins with")
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    bare = save(randomize(keras.Model(inputs, keras.layers.Dense(2)(x))), tmp_path / "bare")
+    with pytest.raises(UsageError, match="--preprocess.*mean=M"):
+        load_model(bare)
+    numbers = load_model(bare, preprocess="mean=0.485,0.456,0.406,std=0.229,0.224,0.225")
+    named = load_model(bare, preprocess="torch")
+    frames = pictures(2, 16)
+    np.testing.assert_allclose(Explainer(numbers)(frames).maps, Explainer(named)(frames).maps, rtol=1e-4)
+    blue = load_model(bare, preprocess="mean=103.939,116.779,123.68,std=1,bgr")
+    caffe = load_model(bare, preprocess="caffe")
+    np.testing.assert_allclose(Explainer(blue)(frames).maps, Explainer(caffe)(frames).maps, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["mean=1", "mean=1,2,std=1", "mean=a,std=1", "mean=0,std=0", "std=1,mean=1", "imagenet"]
+)
+def test_a_step_that_is_none_is_refused(text):
+    with pytest.raises(UsageError, match="preprocess"):
+        scaling_of(text)
+
+
+def test_a_steps_words_and_numbers_are_one():
+    for name in ("none", "unit", "tf", "torch"):
+        step = scaling_of(name)
+        assert scaling_text(step.mean, step.std) == name
+    for mean, std in [((127.0,), (127.5,)), ((0.25,), (0.5,)), ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))]:
+        step = scaling_of(scaling_text(mean, std))
+        np.testing.assert_allclose([step.mean, step.std], [mean, std], rtol=1e-5)
+
+
+def test_what_hugging_face_puts_beside_a_file_is_taken(tmp_path):
+    folder = tmp_path / "cats"
+    file = save(gap_cnn(classes=2), tmp_path / "net", "ir")
+    folder.mkdir()
+    for part in (file, file.with_suffix(".bin")):
+        part.rename(folder / part.name)
+    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "cat, true cat", "1": "dog"}}))
+    step = {"do_rescale": True, "rescale_factor": 1 / 255, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5] * 3}
+    step |= {"do_normalize": True, "size": {"shortest_edge": 32}, "do_center_crop": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(step))
+    classifier = load_model(folder)
+    assert classifier.labels == ("cat", "dog")
+    assert (classifier.preprocess, classifier.preprocess_from, classifier.fit) == (
+        "tf",
+        "preprocessor_config.json",
+        "crop",
+    )
+
+
+def two_outputs():
+    model = gap_cnn()
+    other = keras.layers.GlobalMaxPooling2D(name="peak")(model.get_layer("last").output)
+    return keras.Model(model.inputs, {"classes": model.outputs[0], "peak": other})
+
+
+def test_one_of_several_outputs_is_chosen(tmp_path):
+    model = two_outputs()
+    file = save(model, tmp_path / "two")
+    with pytest.raises(UsageError, match=r"gives 2 outputs \(.*\); name the one of the classes with --model-output"):
+        load_model(file)
+    with pytest.raises(UsageError, match="has no output 'none'"):
+        load_model(file, output="none")
+    sizes = [len(load_model(file, output=i).labels) for i in (0, "1")]
+    assert sorted(sizes) == [3, 8]
+
+
+def test_what_is_no_classifier_says_what_it_is(tmp_path):
+    inputs = keras.Input((16, 16, 3))
+    places = keras.layers.Conv2D(5, 3)(inputs)
+    file = save(keras.Model(inputs, places), tmp_path / "places")
+    with pytest.raises(UsageError, match="a detector or segmenter, which answers for each place"):
+        load_model(file, preprocess="none")
+    vector = keras.Input((16,))
+    file = save(keras.Model(vector, keras.layers.Dense(2)(vector)), tmp_path / "table")
+    with pytest.raises(UsageError, match="is not a picture"):
+        load_model(file, preprocess="none")
+    flat = keras.Sequential([inputs, keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.raises(UsageError, match="has no convolution"):
+        load_model(save(flat, tmp_path / "flat"), preprocess="none")
+
+
+def test_what_pytorch_saved_is_answered_with_the_line_that_exports_it(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes((20).to_bytes(8, "little") + b'{"weight":{}}       ')
+    (tmp_path / "old.pth").write_bytes(b"\x80\x02}q\x00.")
+    for name in ("model.safetensors", "old.pth"):
+        with pytest.raises(VidcamError, match=r"torch\.onnx\.export\(") as caught:
+            load_model(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.tflite", "net.pb", "net.xml", "saved"])
+@pytest.mark.parametrize("content", [b"", b"\x08\x07\x12", b"rubbish" * 50, b"<net name='x'></net>"])
+def test_a_damaged_file_is_one_line(name, content, tmp_path, capfd):
+    path = tmp_path / name
+    if name == "saved":
+        path.mkdir()
+        (path / "saved_model.pb").write_bytes(content)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(VidcamError) as caught:
+        load_model(path, preprocess="none")
+    assert "\n" not in str(caught.value)
+    assert name.split(".")[0] in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_maps_of_mobilenet_are_tensorflows(shared_data, tmp_path):
+    model = keras.models.load_model(shared_data / "weights" / "mobilenet_v2_imagenet.keras", compile=False)
+    classifier = same_maps(save(model, tmp_path / "mobilenet"), model, 224, preprocess="tf", fit="squash")
+    assert classifier.labels_from == "ImageNet's assumed"
