@@ -150,10 +150,12 @@ def test_an_unknown_label_ends_the_session_with_its_message(clip, model, capfd):
     check_line(err, "target 'elephant' is no class of this model")
 
 
-def test_another_host_is_said(clip, model, capfd):
-    code, _, err = vidcam(capfd, clip, "--serve", "0.0.0.0:0", "--duration", "0.1", "--model", model)
+def test_an_address_that_others_reach_is_told_once_with_its_key(clip, model, capfd):
+    code, out, err = vidcam(capfd, clip, "--serve", "0.0.0.0:0", "--duration", "0.1", "--model", model)
     assert code == 0
-    assert "anybody who reaches 0.0.0.0:" in err
+    key = re.search(r"serving at http://[^/;]+:\d+/([^/;]{20,})/; Ctrl-C ends\n", err)[1]
+    assert (out + err).count(key) == 1
+    assert "whoever has this address sees the picture and can use the controls" in err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal")
