@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from tests.clips import make_gif, make_video
 from tests.networks import gap_cnn, randomize
 from vidcam import UsageError, VidcamError, __version__
+from vidcam.batch import many_clips
 from vidcam.batch.records import Store
 from vidcam.cam.explainer import explain_together
 from vidcam.media import open_source
@@ -341,3 +344,54 @@ def test_posters_are_small_pictures_of_the_middle(batch, tmp_path):
         assert poster.size == (64, 48)
         middle = list(shown)[14].rgb().astype(int)
         assert abs(np.asarray(poster.convert("RGB")).astype(int) - middle).mean() < 4
+
+
+def test_every_clip_gets_a_page_where_asked_and_a_missing_one_is_made(batch, tmp_path):
+    out = tmp_path / "out"
+    batch()
+    assert set(reasons(batch, report=True).values()) == {"its page is missing"}
+    made = batch(report=True)
+    pages = [f"{name}.html" for name in OUTPUTS]
+    assert sorted(r.page for r in made.done) == sorted(pages)
+    for name in pages:
+        assert b"overlay-data" in (out / name).read_bytes()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (out / "index.html").read_text("utf-8"), re.S)[1])
+    assert sorted(clip["page"] for clip in data["clips"]) == sorted(pages)
+    assert not reasons(batch, report=True)
+    assert not reasons(batch)  # there is more than is asked for
+    (out / pages[0]).unlink()
+    assert reasons(batch, report=True) == {"a.mp4": "its page is missing"}
+    assert names(batch(report=True).done) == ["a.mp4"]
+    batch(alpha=0.7)  # a page of what was there before would show something else
+    assert not list(out.rglob("*.gif.html"))
+
+
+def test_a_page_of_somebody_elses_is_not_replaced(batch, tmp_path):
+    page = tmp_path / "out" / "a.mp4.gif.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    assert names(batch(report=True).failed) == ["a.mp4"]
+    assert page.read_text() == "mine"
+    assert names(batch(report=True, overwrite=True).done) == ["a.mp4"]
+    assert page.read_text() != "mine"
+
+
+def test_what_a_killed_batch_has_made_is_indexed_at_once_when_it_is_run_again_or_by_itself(batch, tmp_path):
+    out = tmp_path / "out"
+    batch()
+    store = Store(out)
+    record = store.read("a.mp4")
+    store.write(replace(record, state="started"))  # what a killed batch leaves
+    for name in many_clips.LEFT:
+        (out / name).unlink()
+    there = many_clips.index_batch(out)
+    assert names(there.skipped) == ["sub/b.gif", "sub/c.jpg"]
+    assert {row["file"] for row in table(out / "summary.csv")} == {"sub/b.gif", "sub/c.jpg"}
+    assert (out / "index.html").exists()
+    for name in many_clips.LEFT:
+        (out / name).unlink()
+    seen = []
+    batch(on_plan=lambda steps, workers: seen.append({row["file"] for row in table(out / "summary.csv")}))
+    assert seen == [{"sub/b.gif", "sub/c.jpg"}]
+    with pytest.raises(VidcamError, match="no batch has made anything there yet"):
+        many_clips.index_batch(tmp_path / "empty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,15 @@ def test_frames_that_cannot_be_read_are_counted_and_fail_where_asked(command, tm
     code, _, err = command("clips", "-o", "out", "--strict", "-q")
     assert code == 1
     assert "frames of 1 file could not be read, first cut.gif (--strict)" in err
+
+
+def test_the_index_alone_is_made_of_what_is_there(command, tmp_path, capfd):
+    assert command("clips", "-r", "-o", "out")[0] == 0
+    (tmp_path / "out" / "index.html").unlink()
+    assert vidcam(capfd, "batch", "-o", "out", "--index") == (0, f"{Path('out/index.html')}: 2 files\n", "")
+    assert (tmp_path / "out" / "index.html").exists()
+    assert command("clips", "-o", "out", "--index")[0] == 2
+    code, _, err = vidcam(capfd, "batch", "-o", "out", "--index", "--force")
+    assert (code, err.count("\n")) == (2, 1)
+    code, _, err = vidcam(capfd, "batch", "-o", "none", "--index")
+    assert (code, err) == (1, "vidcam: none: no batch has made anything there yet\n")

@@ -6,8 +6,9 @@ from vidcam._lazy import lazy
 
 if TYPE_CHECKING:
     from vidcam.batch.many_clips import Batch as Batch
+    from vidcam.batch.many_clips import index_batch as index_batch
     from vidcam.batch.many_clips import run_batch as run_batch
 
-_EXPORTS = {"Batch": "vidcam.batch.many_clips", "run_batch": "vidcam.batch.many_clips"}
+_EXPORTS = dict.fromkeys(("Batch", "index_batch", "run_batch"), "vidcam.batch.many_clips")
 __all__ = list(_EXPORTS)
 __getattr__, __dir__ = lazy(__name__, _EXPORTS)

@@ -23,7 +23,7 @@ from vidcam.media.options import MediaOptions
 from vidcam.pipeline.clip import Progress as Steps
 from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import check_side_files
-from vidcam.pipeline.page import with_page
+from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import Film, join, points_of
 from vidcam.pipeline.result import Result
 from vidcam.render.look import Look
@@ -96,11 +96,7 @@ def run_in_parts(
         files["report"],
         source,
         reads=media.reads(source),
-        details={
-            "method": maps.method,
-            "target": str(maps.target),
-            **{n: str(v) for n, v in look.fingerprint().items()},
-        },
+        details=details_of(maps, look),
         overwrite=overwrite,
         progress=lambda done, total: None,
         cancelled=cancelled,

@@ -21,7 +21,7 @@ from vidcam.batch.resources import default_workers, shares
 from vidcam.batch.tables import write_tables
 from vidcam.batch.work import Unusable, parts_in
 from vidcam.cam.options import MapOptions
-from vidcam.errors import UsageError
+from vidcam.errors import UsageError, VidcamError
 from vidcam.media.options import MediaOptions
 from vidcam.models import load_model
 from vidcam.models.zoo import DEFAULT_MODEL
@@ -73,6 +73,7 @@ def run_batch(
     retry: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
+    report: bool = False,
     on_plan: Callable[[Sequence[Step], int], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -98,6 +99,7 @@ def run_batch(
         retry: do also what failed and would fail again.
         overwrite: replace files of the outputs' names that no batch has made.
         dry_run: only say what would be done.
+        report: make a page of each clip, too: `NAME.html` beside its output, with original and overlay in step.
         on_plan: called with the plan, and how many workers there will be, before the work begins.
         progress: called again and again in this thread with how far the batch is.
         cancelled: asked again and again; True ends the batch at the files' next frames.
@@ -123,7 +125,7 @@ def run_batch(
         raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
-    settings = settle(Settings(format, loading, maps, look, media, max_seconds, overwrite))
+    settings = settle(Settings(format, loading, maps, look, media, max_seconds, overwrite, report))
     found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
     planned = partial(make_plan, found.inputs, outdir, settings, force=force, retry=retry)
     batch = Batch((), ignored=found.ignored, folders=found.folders)
@@ -135,6 +137,8 @@ def run_batch(
         batch = replace(batch, steps=tuple(planned()))
         jobs = [step.job for step in batch.steps if step.why]
         hired, jobs = _hire(settings, jobs, workers, ray) if jobs else ([], [])
+        if jobs and not all((outdir / name).exists() for name in LEFT) and store.all():
+            write_tables(store, ())  # one that was killed has not come to it
         if on_plan is not None:
             on_plan(batch.steps, len(hired))
         made, interrupted = _carry_out(hired, jobs, store, progress, cancelled) if jobs else ([], False)
@@ -149,6 +153,29 @@ def run_batch(
         seconds=time.monotonic() - began,
         workers=len(hired),
         interrupted=interrupted,
+    )
+
+
+def index_batch(outdir: str | Path) -> Batch:
+    """Writes the tables and the page of what batches have made in a folder so far, also while one is at it.
+
+    Args:
+        outdir: the output folder.
+
+    Returns:
+        What is there, as `skipped`, and what has failed.
+
+    Raises:
+        VidcamError: no batch has written there, or a file cannot be written.
+    """
+    store = Store(Path(outdir))
+    if not store.all():
+        raise VidcamError(f"{outdir}: no batch has made anything there yet")
+    records = write_tables(store, ())
+    return Batch(
+        (),
+        skipped=tuple(r for r in records if r.state == "done"),
+        failed=tuple(r for r in records if r.state == "failed"),
     )
 
 

@@ -43,6 +43,7 @@ class Settings:
         media: how files are read and written.
         max_seconds: of each clip, None for all of it.
         overwrite: whether files may be replaced that no batch has made.
+        report: whether each clip gets a page, too.
         in_parts: whether long videos are cut, for several workers to work on.
     """
 
@@ -53,6 +54,7 @@ class Settings:
     media: MediaOptions
     max_seconds: float | None
     overwrite: bool = False
+    report: bool = False
     in_parts: bool = False
 
 
@@ -183,7 +185,9 @@ def _why(record: Record | None, job: Job, retry: bool) -> str:
         return "was not finished"
     change = _changed(record.made, job.made) or ("the input has changed" if _differs(record, job.input.path) else "")
     if change or record.state == "done":
-        return change or _spoilt(job.outdir / record.output, record.bytes)
+        pageless = job.settings.report and not (record.page and (job.outdir / record.page).is_file())
+        spoilt = _spoilt(job.outdir / record.output, record.bytes) if not change else ""
+        return change or spoilt or ("its page is missing" if pageless else "")
     if record.lasting and not retry:
         return ""
     return f"it failed: {record.error}"

@@ -44,6 +44,7 @@ class Record:
         bytes: size of the output.
         owned: outputs that are this input's by their names, also those of runs that were killed.
         poster: a still of the output, as `output`.
+        page: the page of the clip, as `output`.
         error: why it failed, in one line.
         lasting: it will fail again as long as input, model and options are the same.
         damaged: frames of the input that could not be read.
@@ -60,6 +61,7 @@ class Record:
     bytes: int = 0
     owned: tuple[str, ...] = ()
     poster: str = ""
+    page: str = ""
     error: str = ""
     lasting: bool = False
     damaged: int = 0
@@ -112,11 +114,6 @@ class Store:
         """
         text = json.dumps({"version": VERSION, **asdict(record)}, indent=1)
         replace(self.file("records", record.name, ".json"), text.encode())
-
-    def remove(self, name: str) -> None:
-        """Forgets an input."""
-        for kind, suffix in (("records", ".json"), ("predictions", ".csv"), ("posters", ".jpg")):
-            self.file(kind, name, suffix).unlink(missing_ok=True)
 
     def all(self) -> list[Record]:
         """Returns the records that can be read, by name."""

@@ -24,7 +24,7 @@ SUMMARY = (
 )
 
 
-def write_tables(store: Store, names: Iterable[str]) -> None:
+def write_tables(store: Store, names: Iterable[str]) -> list[Record]:
     """Writes `predictions.csv`, `summary.csv` and `index.html` from all records of an output folder.
 
     Each is replaced whole. Inputs of earlier batches are in them as long as their outputs are there.
@@ -32,6 +32,9 @@ def write_tables(store: Store, names: Iterable[str]) -> None:
     Args:
         store: the records.
         names: of the inputs of this batch.
+
+    Returns:
+        The records that are shown.
 
     Raises:
         VidcamError: one cannot be written.
@@ -41,6 +44,7 @@ def write_tables(store: Store, names: Iterable[str]) -> None:
     _write(store.outdir / "predictions.csv", PREDICTIONS, _predictions(store, done))
     _write(store.outdir / "summary.csv", SUMMARY, map(_summary, records))
     write_gallery(store.outdir / "index.html", [_entry(r) for r in records], store.outdir.resolve().name or "vidcam")
+    return records
 
 
 def _shown(store: Store, names: set[str]) -> list[Record]:
@@ -95,7 +99,7 @@ def _entry(record: Record) -> Entry:
     kept["size"] = tuple(n["size"])
     kept["times"] = tuple(n["times"])
     kept["curves"] = {name: tuple(curve) for name, curve in n["curves"].items()}
-    return Entry(record.name, record.output, record.poster, **kept)
+    return Entry(record.name, record.output, record.poster, page=record.page, **kept)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -28,6 +28,7 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
+from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import LENGTH, Film, do_step, join, points_of
 from vidcam.pipeline.shown import BATCH
 from vidcam.pipeline.stages import Stages, Watch
@@ -140,8 +141,9 @@ class Bench:
         except VidcamError as error:
             raise _Lasting(str(error)) from None
         output = output_name(job.name, _suffix(job, info))
-        self._record = replace(self._record, state="started", output=output, owned=(*old, output))
-        self._begin(store, job, self._record)
+        claimed = (output, _page(output)) if self._settings.report else (output,)
+        self._record = replace(self._record, state="started", output=output, owned=(*old, *claimed))
+        self._begin(store, job, set(claimed) - set(old))
         maps, media = self._options(job, info, output)
         points = points_of(info, Path(output), maps, self._settings.look, media) if self._settings.in_parts else ()
         if points:
@@ -163,7 +165,7 @@ class Bench:
             **asdict(self._settings.look),
             **asdict(media),
         )
-        return self._complete(store, job, self._record, result)
+        return self._complete(store, job, result, maps, media)
 
     def _piece(
         self, store: Store, job: Job, piece: Piece, progress: Progress, cancelled: Callable[[], bool]
@@ -179,7 +181,7 @@ class Bench:
             predictions=store.file("predictions", job.name, ".csv"),
             overwrite=True,
         )
-        record = self._complete(store, job, self._record, result)
+        record = self._complete(store, job, result, piece.film.maps, piece.film.media)
         close_folder(piece.film)
         return record
 
@@ -194,13 +196,13 @@ class Bench:
             cancelled=cancelled,
         )
 
-    def _begin(self, store: Store, job: Job, record: Record) -> None:
-        """Claims the output's name before anything appears under it."""
-        path = job.outdir / record.output
-        if path.exists() and record.output not in record.owned[:-1] and not self._settings.overwrite:
-            raise VidcamError(f"{path}: exists already and no record says what made it; --overwrite replaces it")
-        make_folder(path.parent)
-        store.write(record)
+    def _begin(self, store: Store, job: Job, new: set[str]) -> None:
+        """Claims names before anything appears under them."""
+        for path in (job.outdir / name for name in sorted(new)):
+            if path.exists() and not self._settings.overwrite:
+                raise VidcamError(f"{path}: exists already and no record says what made it; --overwrite replaces it")
+        make_folder((job.outdir / self._record.output).parent)
+        store.write(self._record)
 
     def _options(self, job: Job, info: Info, output: str) -> tuple[MapOptions, MediaOptions]:
         """Returns how one clip's maps are made, and how it is read and written: what its kind and its format know."""
@@ -221,26 +223,46 @@ class Bench:
     def _shown_width(self, info: Info) -> int:
         return info.size[0] * self._columns
 
-    def _complete(self, store: Store, job: Job, record: Record, result: Result) -> Record:
+    def _complete(self, store: Store, job: Job, result: Result, maps: MapOptions, media: MediaOptions) -> Record:
         """Makes what goes with an output that has its name."""
         assert result.track is not None
+        record, page = self._record, ""
+        if self._settings.report:
+            page = _page(record.output)
+            result = with_page(
+                result,
+                job.outdir / page,
+                job.input.path,
+                reads=media.reads(job.input.path),
+                details=details_of(maps, self._settings.look),
+                overwrite=True,
+                progress=lambda done, total: None,
+                cancelled=lambda: False,
+            )
         poster = store.file("posters", job.input.name, ".jpg")
         with contextlib.suppress(VidcamError):  # it is only for show
             _poster(result.path, poster)
-        for other in record.owned:
-            if other != record.output:  # of another format
-                (job.outdir / other).unlink(missing_ok=True)
+        owned = (record.output, page) if page else (record.output,)
+        for other in set(record.owned) - set(owned):  # of another format, or the page of what was there before
+            (job.outdir / other).unlink(missing_ok=True)
+        assert result.track is not None
         numbers = {**asdict(numbers_of(result.track)), "frames": result.frames, "size": list(result.size)}
         return replace(
             record,
             state="done",
-            owned=(record.output,),
+            owned=owned,
+            page=page,
             bytes=result.path.stat().st_size,
             poster=poster.relative_to(job.outdir).as_posix() if poster.exists() else "",
             damaged=result.damaged,
             notes=result.notes,
             numbers=numbers,
         )
+
+
+def _page(output: str) -> str:
+    """Returns the name of the page of an output."""
+    return f"{output}.html"
 
 
 class _Lasting(VidcamError):  # noqa: N818 - see Record.lasting
@@ -255,7 +277,7 @@ def _owned(store: Store, job: Job) -> tuple[str, ...]:
         # What there was is not known, but what would be made is.
         suffixes = (".gif", ".webp", *VIDEO_SUFFIXES, *STILL_SUFFIXES)
         names = (output_name(job.input.name, suffix) for suffix in suffixes)
-        return tuple(name for name in names if (job.outdir / name).exists())
+        return tuple(n for name in names for n in (name, _page(name)) if (job.outdir / n).exists())
     return () if record is None else record.owned
 
 

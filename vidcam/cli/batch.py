@@ -12,7 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable, say
 from vidcam.cli.board import Board
-from vidcam.cli.options import Seconds, common_options, model_options, options_of
+from vidcam.cli.options import Seconds, check_unchosen, common_options, model_options, options_of
 from vidcam.cli.progress import interruptible
 from vidcam.errors import UsageError
 from vidcam.media.options import MediaOptions
@@ -72,6 +72,10 @@ LOCAL = "local"
     help="Work on a Ray cluster, the one found here or a new one without an address; put it last.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and why.")
+@click.option("--report", is_flag=True, help="Make a page of each clip, too, beside its output.")
+@click.option(
+    "--index", is_flag=True, help="Only write the tables and the page of what is in OUTDIR, and leave out INPUT."
+)
 @click.option("--force", is_flag=True, help="Do all, also what is done.")
 @click.option("--retry", is_flag=True, help="Do again what failed and has not changed.")
 @click.option("--overwrite", is_flag=True, help="Replace files that no batch has made.")
@@ -81,7 +85,9 @@ LOCAL = "local"
 @options_of(MediaOptions)
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of a clip could not be read.")
 @common_options
-def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool, quiet: bool, **options: Any) -> int:
+def batch(
+    inputs: Sequence[str], outdir: Path, *, index: bool, ray: str | None, strict: bool, quiet: bool, **options: Any
+) -> int:
     """Lay a classifier's Grad-CAM over many clips.
 
     INPUT is a file, a folder or a glob. OUTDIR gets the overlays in the inputs' folders, predictions.csv, summary.csv
@@ -95,8 +101,17 @@ def batch(inputs: Sequence[str], outdir: Path, *, ray: str | None, strict: bool,
     vidcam batch 'clips/*.mp4' -o gifs --model mobilenet_v2 --format mp4
     vidcam batch --from list.csv -o gifs --dry-run
     """
-    from vidcam.batch import run_batch
+    from vidcam.batch import index_batch, run_batch
 
+    if index:
+        if inputs:
+            raise UsageError(f"{inputs[0]}: --index only looks at what is in {outdir}; leave out INPUT")
+        check_unchosen(["ray", "strict", *options], "--index: it only looks at what is there")
+        there = index_batch(outdir)
+        if not quiet:
+            failed = f", {_files(len(there.failed))} failed" if there.failed else ""
+            click.echo(printable(f"{outdir / 'index.html'}: {_files(len(there.skipped))}{failed}"))
+        return 0
     if ray is not None and ray != LOCAL and Path(ray).exists():
         raise UsageError(
             f"--ray {ray}: is a file or folder here, not an address; put --ray last, or write --ray=ADDRESS"

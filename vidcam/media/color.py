@@ -20,7 +20,6 @@ BT709, BT601, BT2020 = 1, 5, 9  # swscale's numbers for matrices
 _NAMES: dict[int, Matrix] = {BT709: "bt709", BT601: "bt601"}
 MATRICES: dict[Matrix, int] = {name: number for number, name in _NAMES.items()}
 LIMITED, FULL = 1, 2  # FFmpeg's numbers for ranges
-UNSPECIFIED = 2  # FFmpeg's number for a matrix, primaries or transfer that the file does not name
 _MATRIX = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}  # FFmpeg's number -> swscale's
 _TRANSFER_HDR = {16: "PQ", 18: "HLG"}
 # HDR: diffuse white (203 cd/m2, ITU-R BT.2408) becomes white, what is brighter or more saturated is cut off.

@@ -28,7 +28,7 @@ from vidcam.pipeline.draw import Drawn, draw, on_planes
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.output import output_path
 from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
-from vidcam.pipeline.page import with_page
+from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.records import Predictions
 from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.shown import from_model, from_track
@@ -177,13 +177,12 @@ def run(
         )
     if report is None:
         return result
-    details = {"method": how.method, "target": str(how.target)} if given is None else {}
     return with_page(
         result,
         Path(report),
         source,
         reads=media.reads(source),
-        details={**details, **{name: str(value) for name, value in look.fingerprint().items()}},
+        details=details_of(how if given is None else None, look),
         overwrite=overwrite,
         progress=progress or (lambda done, total: None),
         cancelled=cancelled,

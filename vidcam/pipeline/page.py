@@ -7,9 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vidcam.cam.options import MapOptions
 from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.result import Result
+from vidcam.render.look import Look
 from vidcam.report.clip import write_clip_page
+
+
+def details_of(maps: MapOptions | None, look: Look) -> dict[str, str]:
+    """Says how an overlay was made, as a page tells it.
+
+    Args:
+        maps: how its maps were made; None for a track's, which says so itself.
+        look: how they were drawn.
+    """
+    made = {"method": maps.method, "target": maps.target} if maps else {}
+    return {name: str(value) for name, value in {**made, **look.fingerprint()}.items()}
 
 
 def with_page(

@@ -66,6 +66,7 @@ class Entry:
         classes: the explained targets and the number of frames of each, most frequent first.
         times: seconds from the start, thinned to 60 points at most.
         curves: the leading classes' probabilities at these times, 0 to 1.
+        page: the page of the clip, as `output`; "" where there is none.
     """
 
     source: str
@@ -85,6 +86,7 @@ class Entry:
     classes: Mapping[str, int] = field(default_factory=dict)
     times: tuple[float, ...] = ()
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    page: str = ""
 
 
 def flags(entry: Entry) -> list[tuple[str, str]]:
@@ -134,6 +136,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "failed": "",
         "output": link(entry.output),
         "poster": link(entry.poster),
+        "page": link(entry.page),
         "kind": _kind(entry.output),
         "frames": entry.frames,
         "seconds": round(entry.seconds, 3),

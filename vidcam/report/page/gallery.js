@@ -295,6 +295,7 @@ function show(clip) {
           figure("switches", number(clip.switches)), figure("heat at the border", percent(clip.border)),
           figure("spread of the heat", percent(clip.spread)), figure("flicker", clip.flicker === null ? "–" : clip.flicker.toFixed(3)),
           figure("frames", number(clip.frames)), figure("length", clock(clip.seconds)), figure("size", `${clip.size[0]} × ${clip.size[1]}`)),
+        clip.page ? h("p", {}, h("a", { href: clip.page, target: "_blank", rel: "noopener" }, "Step through it, frame by frame")) : null,
         clip.output ? h("p", {}, h("a", { href: clip.output, target: "_blank", rel: "noopener" }, "Open the file")) : null)));
   if (!detail.open) detail.showModal();
   byId("detail-name").focus();
