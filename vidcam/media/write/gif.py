@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 
 from vidcam._files import OutputFile
@@ -21,7 +22,7 @@ from vidcam.media.gifblocks import blocks
 from vidcam.media.info import Info
 from vidcam.media.resize import narrowed
 from vidcam.media.write.pace import Pace
-from vidcam.media.write.palette import Palette
+from vidcam.media.write.palette import SAMPLE, Palette
 from vidcam.media.write.sink import Sink
 from vidcam.types import Array
 
@@ -30,8 +31,7 @@ _SHORTEST = 2  # browsers show a delay of 1 as one of 10
 # Chosen on overlay clips by tests/benchmarks/gif.py.
 _STRETCH = 4  # pictures that share a palette
 _TOLERANCE = 4  # levels by which a channel may be off before a pixel is drawn anew
-_GAIN = np.uint8(1)  # levels by which a new colour has to be nearer than the one shown, to be worth drawing
-_TRANSPARENT = 255
+_GAIN = 1  # levels by which a new colour has to be nearer than the one shown, to be worth drawing
 
 
 class GifSink(Sink):
@@ -79,16 +79,17 @@ class GifSink(Sink):
                 "gif", rate=100, width=width, height=height, pix_fmt="pal8", options={"gifflags": "0"}
             )
             self._stream.codec_context.time_base = _TICK
-        self._palette.follow(self._changed())
+        self._palette.follow(self._sample())
         colors = np.zeros((256, 4), np.uint8)  # A, R, G, B
         colors[: len(self._palette.colors)] = np.insert(self._palette.colors, 0, 255, axis=1)
-        for picture, indices in zip(self._waiting, self._palette.indices(self._waiting), strict=True):
-            drawn = colors[:, 1:][indices]
+        for picture, packed in zip(self._waiting, self._palette.draw(self._waiting), strict=True):
+            drawn: Array = cv2.cvtColor(packed, cv2.COLOR_RGBA2RGB)
+            indices: Array = cv2.extractChannel(packed, 3)
             if self._shown is not None:
                 off = _difference(picture, self._shown)
-                keep = (off <= _TOLERANCE) | (off <= _difference(picture, drawn) + _GAIN)
-                indices[keep] = _TRANSPARENT
-                drawn = np.where(keep[..., None], self._shown, drawn)
+                keep = _up_to(cv2.subtract(off, _difference(picture, drawn)), _GAIN) | _up_to(off, _TOLERANCE)
+                indices |= keep  # 255, which is transparent
+                drawn = cv2.copyTo(self._shown, keep, drawn)
             self._shown = drawn
             pair: Any = (indices, colors)
             frame = av.VideoFrame.from_ndarray(pair, "pal8")
@@ -98,13 +99,14 @@ class GifSink(Sink):
             self._container.mux(self._stream.encode(frame))
         self._waiting.clear()
 
-    def _changed(self) -> Array:
-        """Returns the pixels that have to be drawn in this stretch, RGB uint8 (N, 3)."""
-        if self._shown is None:
-            return np.concatenate([p.reshape(-1, 3) for p in self._waiting])
+    def _sample(self) -> Array:
+        """Returns some of the pixels that have to be drawn in this stretch, RGB uint8 (N, 3)."""
         before = [self._shown, *self._waiting[:-1]]
-        moving = [p[_difference(p, b) > _TOLERANCE] for p, b in zip(self._waiting, before, strict=True)]
-        return np.concatenate(moving) if any(map(len, moving)) else self._waiting[0].reshape(-1, 3)
+        found = [(p, _changed(p, b)) for p, b in zip(self._waiting, before, strict=True)]
+        if not any(len(places) for _, places in found):
+            found = [(self._waiting[0], _changed(self._waiting[0], None))]
+        step = max(1, sum(len(places) for _, places in found) // SAMPLE)
+        return np.concatenate([p.reshape(-1, 3)[places[::step]] for p, places in found])
 
     def _finish(self, cut: bool) -> None:
         if not self.frames:
@@ -120,10 +122,23 @@ class GifSink(Sink):
         abandon(self._container)
 
 
+def _changed(picture: Array, before: Array | None) -> Array:
+    """Returns where a picture is to be drawn, as indices of its pixels one after the other."""
+    if before is None:
+        return np.arange(picture[..., 0].size)
+    return np.flatnonzero(_difference(picture, before) > _TOLERANCE)
+
+
+def _up_to(values: Any, limit: int) -> Any:
+    """Returns 255 where values, uint8 (H, W), are at most a limit, 0 elsewhere."""
+    mask: Any = cv2.threshold(values, limit, 255, cv2.THRESH_BINARY_INV)[1]
+    return mask
+
+
 def _difference(a: Array, b: Array) -> Array:
     """Returns for each pixel by how many levels its channels differ at most, uint8 (H, W)."""
-    difference = np.maximum(a, b) - np.minimum(a, b)
-    most: Array = np.maximum(np.maximum(difference[..., 0], difference[..., 1]), difference[..., 2])
+    red, green, blue = cv2.split(cv2.absdiff(a, b))
+    most: Array = cv2.max(cv2.max(red, green), blue)
     return most
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 
 from vidcam.types import Array
 
-_SAMPLE = 2**14  # pixels that decide; more change nothing that is seen
+SAMPLE = 2**13
+"""Pixels that decide; more change nothing that is seen."""
 _ROUNDS = 2  # of k-means; each later one gains less than 0.1 dB
 _WORSE = 1.5  # so much more error than when it was made, and a palette is made anew: the scene has changed
 _SLAB = 256  # pixels at a time: in the cache, and too few for BLAS to start threads that the other stages need
-_BITS = 6  # of a channel that the table tells apart
+_ROWS = 64  # of a picture at a time: in the cache
+_CELLS = 1 << 18  # colours that the table tells apart: 6 bits of each channel
 
 
 class Palette:
@@ -28,34 +32,50 @@ class Palette:
     def __init__(self) -> None:
         self.colors = np.zeros((0, 3), np.uint8)
         self._error = 0.0
-        self._table = np.zeros(1 << 3 * _BITS, np.uint8)
+        # Of each cell the colour that is nearest to its middle: red, green, blue and its number.
+        self._table = np.zeros((_CELLS, 4), np.uint8)
+        self._cells = np.empty((0, 0, 0), np.intp)  # of the latest pictures' pixels; new memory each time takes as long
 
-    def follow(self, pixels: Array) -> None:
-        """Fits the colours to some pixels, RGB uint8 (N, 3)."""
-        sample = pixels[:: max(1, len(pixels) // _SAMPLE)]
+    def follow(self, sample: Array) -> None:
+        """Fits the colours to some pixels, RGB uint8 (N, 3), N some `SAMPLE`."""
         if len(self.colors):
             self.colors, error = _refined(sample, self.colors)
             if error <= _WORSE * self._error + 1:
                 return
         self.colors, self._error = _refined(sample, _generated(sample))
 
-    def indices(self, pictures: list[Array]) -> list[Array]:
-        """Returns for each picture, RGB uint8 (H, W, 3), the numbers of the nearest colours, uint8 (H, W)."""
-        cells = [_cells(p) for p in pictures]
-        used = np.zeros(len(self._table), bool)
-        for c in cells:
-            used[c] = True
+    def draw(self, pictures: list[Array]) -> Iterator[Array]:
+        """Draws pictures, RGB uint8 (H, W, 3), in the nearest colours.
+
+        Yields:
+            For each uint8 (H, W, 4): red, green, blue and the number of the colour.
+        """
+        shape = (len(pictures), *pictures[0].shape[:2])
+        if self._cells.shape[1:] != shape[1:] or len(self._cells) < len(pictures):
+            self._cells = np.empty(shape, np.intp)
+        used = np.zeros(_CELLS, bool)
+        for picture, cells in zip(pictures, self._cells, strict=False):
+            _find_cells(picture, cells)
+            used[cells] = True
         numbers = np.flatnonzero(used)
-        mask, low = (1 << _BITS) - 1, 8 - _BITS
-        channels = np.stack([numbers >> 2 * _BITS, numbers >> _BITS & mask, numbers & mask], axis=1)
-        self._table[numbers] = _nearest((channels << low) + ((1 << low) - 1) / 2, self.colors)[0]
-        return [self._table[c] for c in cells]
+        middles = np.stack([numbers & 63, numbers >> 6 & 63, numbers >> 12], axis=1) * 4 + 1.5
+        best = _nearest(middles, self.colors)[0]
+        self._table[numbers, :3] = self.colors[best]
+        self._table[numbers, 3] = best
+        packed = self._table.view(np.uint32)[:, 0]
+        # Every cell is one of the table's: "clip" saves the check.
+        for _, cells in zip(pictures, self._cells, strict=False):
+            yield np.take(packed, cells, mode="clip").view(np.uint8).reshape(*cells.shape, 4)
 
 
-def _cells(picture: Array) -> Array:
-    high = (picture >> (8 - _BITS)).astype(np.int32)
-    cells: Array = high[..., 0] << 2 * _BITS | high[..., 1] << _BITS | high[..., 2]
-    return cells
+def _find_cells(picture: Array, cells: Array) -> None:
+    """Finds for each pixel the number of its cell, intp (H, W)."""
+    for top in range(0, len(picture), _ROWS):
+        pixels = cv2.cvtColor(picture[top : top + _ROWS], cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
+        number = (pixels >> 2) & 63
+        number |= (pixels >> 4) & (63 << 6)
+        number |= (pixels >> 6) & (63 << 12)
+        cells[top : top + _ROWS] = number
 
 
 def _nearest(pixels: Array, colors: Array) -> tuple[Array, Array]:
