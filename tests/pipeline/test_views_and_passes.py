@@ -15,9 +15,12 @@ from tests.clips import clip_pictures, make_video, read_frames
 from tests.networks import gap_cnn
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError, VidcamError
+from vidcam.metrics.steadiness import Steadiness
 from vidcam.models import load_model
 from vidcam.pipeline.cells import SINGLE, Grid
-from vidcam.render import History, clip_peak, draw_caption, overlay
+from vidcam.render import History, Look, clip_peak, draw_caption, histories, overlay
+from vidcam.render.flow import Motions
+from vidcam.render.scale import rows_of
 from vidcam.render.timeline import strip_height
 from vidcam.types import Placement
 
@@ -292,3 +295,19 @@ def test_a_grid_side_by_side_shows_the_frame_once(classifier, tmp_path):
     shown = np.asarray(Image.open(tmp_path / "o.png").convert("RGB"))
     assert (shown[:, :64] == frame).all()
     assert all((shown[24:, x : x + 64] != frame[24:]).any() for x in (64, 128))
+
+
+def test_a_run_measures_how_steady_the_heat_is_that_it_shows(clip, classifier, saved, tmp_path):
+    page = tmp_path / "page.html"
+    result = vidcam.run(clip, tmp_path / "o.mp4", model=classifier, report=page)
+    steadiness, motions, history = Steadiness(), Motions(), histories(Look(), 1)[0]
+    with vidcam.media.open_source(clip) as source:
+        for frame, (raw, time, target, cut, kept) in zip(source, rows_of(saved[0]), strict=True):
+            motion = motions(classifier.prepare(frame.rgb())[0])
+            np.testing.assert_array_equal(kept, motion.on(raw.shape))
+            shown, peak = history(raw, time, target, cut=cut, motion=kept)
+            steadiness.add(motion, [np.clip(shown / peak, 0, 1)], cut)
+    assert result.steadiness == pytest.approx(steadiness.errors()[0], rel=1e-5)
+    assert f'["change beside the motion (E)","{result.steadiness:.3f}"]' in page.read_text("utf-8")
+    again = vidcam.run(clip, tmp_path / "p.mp4", track=saved[1], keep_track=True)
+    assert np.isnan(again.steadiness)  # kept maps hold the motion of cells, not of pixels

@@ -63,8 +63,10 @@ def written(path: Path, entries: list[Entry], title: str = "A batch") -> tuple[R
 
 
 def test_every_figure_arrives(tmp_path):
-    _, data = written(tmp_path / "index.html", [PLAIN, Entry("c.mp4", failed="is empty")])
-    clip, failed = data["clips"]
+    entries = [replace(PLAIN, steadiness=0.0412), PLAIN, Entry("c.mp4", failed="is empty")]
+    _, data = written(tmp_path / "index.html", entries)
+    steady, clip, failed = data["clips"]
+    assert (steady["steadiness"], clip["steadiness"]) == (0.0412, None)
     for name in ("source", "frames", "seconds", "target", "confidence", "lowest", "switches", "border", "spread"):
         assert clip[name] == getattr(PLAIN, name)
     assert clip["size"] == [480, 270]

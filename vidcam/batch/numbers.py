@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ class Numbers:
         spread: see `vidcam.metrics.extent.spread`.
         flicker: `vidcam.metrics.flicker.flicker` of the maps' positive part as it is computed, before the scaling and
             smoothing over time that the output shows.
+        steadiness: E, see `vidcam.metrics.steadiness`, of the heat that the output shows; None where it is not known.
     """
 
     explained: int
@@ -38,16 +40,18 @@ class Numbers:
     border: float
     spread: float
     flicker: float
+    steadiness: float | None
     classes: dict[str, int]
     times: tuple[float, ...]
     curves: dict[str, tuple[float, ...]]
 
 
-def numbers_of(track: Track) -> Numbers:
+def numbers_of(track: Track, steadiness: float = math.nan) -> Numbers:
     """Measures a clip.
 
     Args:
         track: its maps and predictions, of one frame at least.
+        steadiness: E of its output, NaN where it is not known.
 
     Returns:
         The numbers. Where probabilities are not finite, neither are those made of them.
@@ -67,6 +71,7 @@ def numbers_of(track: Track) -> Numbers:
         border=border_share(heat, track.placement),
         spread=spread(heat, track.placement),
         flicker=flicker(heat, track.cuts),
+        steadiness=steadiness if math.isfinite(steadiness) else None,
         classes={name: names.count(name) for name in order},
         times=tuple(round(float(t), 3) for t in track.times[kept]),
         curves={

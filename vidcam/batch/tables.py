@@ -20,7 +20,7 @@ PREDICTIONS = (
 )
 SUMMARY = (
     *("file", "output", "state", "reason", "explained", "frames", "seconds", "width", "height", "damaged"),
-    *("target", "confidence", "lowest", "switches", "border", "spread", "flicker", "classes", "notes"),
+    *("target", "confidence", "lowest", "switches", "border", "spread", "flicker", "steadiness", "classes", "notes"),
 )
 
 

@@ -246,7 +246,11 @@ class Bench:
         for other in set(record.owned) - set(owned):  # of another format, or the page of what was there before
             (job.outdir / other).unlink(missing_ok=True)
         assert result.track is not None
-        numbers = {**asdict(numbers_of(result.track)), "frames": result.frames, "size": list(result.size)}
+        numbers = {
+            **asdict(numbers_of(result.track, result.steadiness)),
+            "frames": result.frames,
+            "size": list(result.size),
+        }
         return replace(
             record,
             state="done",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from vidcam.cam import target_name
+from vidcam.metrics.steadiness import Steadiness
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.meter import Meter
@@ -57,6 +60,7 @@ class Drawer:
     Attributes:
         planes: whether frames that are stored as planes stay planes.
         width: of the pictures in pixels, None for that of the frames.
+        steadiness: measures the first cell's heat as it is shown.
     """
 
     look: Look
@@ -65,6 +69,16 @@ class Drawer:
     histories: Sequence[History]
     planes: bool = False
     width: int | None = None
+    steadiness: Steadiness | None = None
+
+    def heat(self, batch: Explained, i: int, cell: int) -> tuple[Array, float]:
+        """Returns a cell's map of a frame, to be asked for once a frame, and the value that is hottest."""
+        e, time = batch.explanations[cell], float(batch.frames[i].time)
+        raw, peak = self.histories[cell](e.maps[i], time, e.targets[i], cut=batch.cuts[i], motion=batch.motion(i))
+        if cell == 0 and self.steadiness is not None and batch.moves:
+            shown = np.clip(raw / peak, 0.0, 1.0) if peak > 0 else np.zeros_like(raw)
+            self.steadiness.add(batch.moves[i], [shown], batch.cuts[i])
+        return raw, peak
 
     def text(self, e: Explanation, i: int, title: str) -> str:
         """Returns what is written on a cell: the method where there are several, the target and its probability."""
@@ -87,6 +101,7 @@ def draw(
     planes: bool = False,
     width: int | None = None,
     meter: Meter | None = None,
+    steadiness: Steadiness | None = None,
 ) -> Iterator[Drawn]:
     """Draws explained frames.
 
@@ -100,11 +115,13 @@ def draw(
         planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
         width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
+        steadiness: measures the first cell's heat as it is shown, where the motion between frames was found.
 
     Yields:
         A picture for each frame, in order.
     """
-    drawer = Drawer(look, labels, grid, histories or new_histories(look, len(grid.titles), tracks), planes, width)
+    histories = histories or new_histories(look, len(grid.titles), tracks)
+    drawer = Drawer(look, labels, grid, histories, planes, width, steadiness)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
@@ -138,9 +155,8 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     rgb, placement = scaled(frame.rgb(), placement, size)
     assert not isinstance(rgb, Planes)
     cells = []
-    for explanation, history, title in zip(batch.explanations, drawer.histories, grid.titles, strict=True):
-        seen = explanation.maps[i], float(frame.time), explanation.targets[i]
-        raw, peak = history(*seen, cut=batch.cuts[i], motion=batch.motion(i))
+    for cell, (explanation, title) in enumerate(zip(batch.explanations, grid.titles, strict=True)):
+        raw, peak = drawer.heat(batch, i, cell)
         picture = compose(
             rgb,
             raw,
@@ -168,8 +184,7 @@ def _even(frame: tuple[int, int], width: int | None) -> tuple[int, int]:
 def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i: int, drawer: Drawer) -> Planes:
     """Draws a frame's one cell on the planes that the source stores."""
     look, explanation = drawer.look, batch.explanations[0]
-    history, time = drawer.histories[0], float(batch.frames[i].time)
-    raw, peak = history(explanation.maps[i], time, explanation.targets[i], cut=batch.cuts[i], motion=batch.motion(i))
+    raw, peak = drawer.heat(batch, i, 0)
     picture = compose_planes(
         frame,
         raw,

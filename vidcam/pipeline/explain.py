@@ -46,12 +46,14 @@ class Explained:
         cuts: for each frame whether a scene begins with it.
         motions: for each frame how the picture has moved since the one before, on a map's grid (`vidcam.render.flow`);
             empty where nobody looked.
+        moves: for each frame the same, pixel by pixel; empty where the maps were kept.
     """
 
     frames: list[Frame]
     explanations: tuple[Explanation, ...]
     cuts: list[bool]
     motions: Sequence[Array] = ()
+    moves: Sequence[Motion] = ()
 
     def motion(self, i: int) -> Array | None:
         """Returns a frame's motion, None where nobody looked."""
@@ -139,7 +141,7 @@ def explain(
                 asked = [(cell.explainer, cell.target) for cell in cells]
                 explanations = explain_together(asked, b.inputs, b.placement)
                 motions = [motion.on(explanations[0].maps.shape[1:]) for motion in b.motions]
-            yield Explained(b.frames, explanations, b.cuts, motions)
+            yield Explained(b.frames, explanations, b.cuts, motions, b.motions)
 
     return stages.overlap(explained(), AHEAD, "explain")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,7 @@ from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.steadiness import Steadiness
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
 from vidcam.pipeline.clip import Passes, Progress, Reader
 from vidcam.pipeline.draw import Drawn, draw, on_planes
@@ -147,8 +149,17 @@ def run(
         recorder = Recorder(shown.labels, shown.metas) if maps or keep_track or report else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         planes = outputs.sink.stores_planes and on_planes(look, shown.grid)
+        steadiness = Steadiness() if recorder and info.kind != "image" else None
         pictures = draw(
-            explained, look, shown.labels, shown.grid, shown.tracks, planes=planes, width=media.width, meter=meter
+            explained,
+            look,
+            shown.labels,
+            shown.grid,
+            shown.tracks,
+            planes=planes,
+            width=media.width,
+            meter=meter,
+            steadiness=steadiness,
         )
         seen = Count([meta.get("target", "top") for meta in shown.metas])
         _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
@@ -173,6 +184,7 @@ def run(
             interrupted=interrupted,
             notes=(*info.notes, *sink.notes, *_notes(how, shown.explainers, info.size)),
             track=made,
+            steadiness=steadiness.errors()[0] if steadiness else math.nan,
             timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
         )
     if report is None:

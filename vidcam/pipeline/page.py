@@ -57,6 +57,7 @@ def with_page(
         source,
         result.path,
         result.track,
+        steadiness=result.steadiness,
         reads=reads,
         damaged=result.damaged,
         details=details,

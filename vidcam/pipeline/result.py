@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,8 @@ class Result:
         interrupted: the run was stopped before the source's end.
         notes: one-line things to tell the user.
         track: the raw maps, where they were asked for.
+        steadiness: E, see `vidcam.metrics.steadiness`, of the heat that is shown, where the track was asked for; NaN
+            where it is not known, as of kept maps, whose motion was found before.
         timings: what each stage took, where it was asked for.
     """
 
@@ -110,6 +113,7 @@ class Result:
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     track: Track | None = None
+    steadiness: float = math.nan
     timings: Timings | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ def write_clip_page(
     output: Path,
     track: Track,
     *,
+    steadiness: float = math.nan,
     reads: Mapping[str, Any] | None = None,
     damaged: int = 0,
     details: Mapping[str, str] | None = None,
@@ -82,6 +84,7 @@ def write_clip_page(
         source: what was explained.
         output: what was made of it.
         track: its maps and predictions, a frame for each picture of the output.
+        steadiness: E of the heat that is shown, see `vidcam.metrics.steadiness`; NaN where it is not known.
         reads: what `open_source` was given.
         damaged: frames of the source that could not be read; browsers may stop at them.
         details: how the overlay was made, beside what the track says of itself.
@@ -106,6 +109,8 @@ def write_clip_page(
         limit = min(max(overlay.info.size), reads.get("max_size", max(overlay.info.size)))
         original = writer.prepare(Path(source), reads | {"max_size": limit}, folder / "original", whole=whole)
         data = _data(Path(source), track, original, overlay, details or {})
+        if math.isfinite(steadiness):
+            data["figures"].append(["change beside the motion (E)", f"{steadiness:.3f}"])
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
         write_page(page, "clip", data["title"], data, media)
         size = page.stat().st_size

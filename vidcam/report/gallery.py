@@ -66,6 +66,7 @@ class Entry:
         classes: the explained targets and the number of frames of each, most frequent first.
         times: seconds from the start, thinned to 60 points at most.
         curves: the leading classes' probabilities at these times, 0 to 1.
+        steadiness: E of the heat that is shown, see `vidcam.metrics.steadiness`; None where it is not known.
         page: the page of the clip, as `output`; "" where there is none.
     """
 
@@ -86,6 +87,7 @@ class Entry:
     classes: Mapping[str, int] = field(default_factory=dict)
     times: tuple[float, ...] = ()
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    steadiness: float | None = None
     page: str = ""
 
 
@@ -148,6 +150,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "border": round(entry.border, 4),
         "spread": round(entry.spread, 4),
         "flicker": round(entry.flicker, 4),
+        "steadiness": None if entry.steadiness is None else round(entry.steadiness, 4),
         # Pairs, as a script's objects put names that look like numbers first.
         "classes": list(entry.classes.items()),
         "times": [round(t, 2) for t in entry.times],

@@ -155,6 +155,7 @@ const ORDERS = {
   switches: (a, b) => b.switches - a.switches,
   border: (a, b) => b.border - a.border,
   flicker: (a, b) => b.flicker - a.flicker,
+  steadiness: (a, b) => (b.steadiness ?? -1) - (a.steadiness ?? -1),
 };
 let flag = "all";
 let shown = [];
@@ -293,7 +294,7 @@ function show(clip) {
         h("dl", { class: "figures" },
           figure("confidence", percent(clip.confidence)), figure("at its lowest", percent(clip.lowest)),
           figure("switches", number(clip.switches)), figure("heat at the border", percent(clip.border)),
-          figure("spread of the heat", percent(clip.spread)), figure("flicker", clip.flicker === null ? "–" : clip.flicker.toFixed(3)),
+          figure("spread of the heat", percent(clip.spread)), figure("flicker", clip.flicker === null ? "–" : clip.flicker.toFixed(3)), figure("change beside the motion (E)", clip.steadiness === null ? "–" : clip.steadiness.toFixed(3)),
           figure("frames", number(clip.frames)), figure("length", clock(clip.seconds)), figure("size", `${clip.size[0]} × ${clip.size[1]}`)),
         clip.page ? h("p", {}, h("a", { href: clip.page, target: "_blank", rel: "noopener" }, "Step through it, frame by frame")) : null,
         clip.output ? h("p", {}, h("a", { href: clip.output, target: "_blank", rel: "noopener" }, "Open the file")) : null)));
