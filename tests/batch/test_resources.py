@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vidcam.batch.resources import cores
+from vidcam._machine import usable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cores cannot be chosen here")
 
@@ -21,9 +21,13 @@ threading.Thread(target=idle.wait, daemon=True).start()  # one that is there bef
 from vidcam.batch.cluster import Post
 Post(None)
 from vidcam._machine import cores
-from vidcam.media.write import mp4
+from vidcam.media.info import Info
+from vidcam.media.write import open as opening
+sink = opening.open_sink(Path(os.environ["TMPDIR"]) / f"{os.getpid()}.mp4", source=Info("", "video", (64, 48)))
+threads = sink._options["threads"]
+sink.abort()
 seen = {tuple(os.sched_getaffinity(int(task.name))) for task in Path("/proc/self/task").glob("*")}
-print(cores(), mp4.THREADS, os.environ["OMP_NUM_THREADS"], *seen, flush=True)
+print(cores(), threads, os.environ["OMP_NUM_THREADS"], *seen, flush=True)
 sys.stdin.read()
 """
 
@@ -48,7 +52,7 @@ def start(tmp_path) -> Iterator:
 
 
 def test_actors_of_a_node_take_a_core_each_with_all_their_threads_and_give_it_back(start):
-    have = cores()
+    have = usable()
     actors = [start() for _ in have]
     assert sorted(said for _, said in actors) == sorted(f"1 1 1 ({core},)" for core in have)
     extra, said = start()  # one more than there are cores shares one

@@ -193,6 +193,21 @@ def test_a_recording_that_fails_says_so_and_the_session_goes_on(tmp_path, monkey
     assert len(read_frames(tmp_path / "b.mp4")[0]) == 1
 
 
+def test_a_recording_that_fails_in_any_other_way_is_over_and_says_so(tmp_path, monkeypatch):
+    def broken(self, rgb, time):
+        raise RuntimeError("of another kind")
+
+    monkeypatch.setattr(Recording, "write", broken)
+    said = []
+    recorder = Recorder(said.append)
+    recorder.start(tmp_path / "a.mp4")
+    recorder.show(shown(1, 0.0))
+    recorder.stop(wait=True)
+    assert said == [f"{tmp_path / 'a.mp4'}: the recording failed (RuntimeError: of another kind)"]
+    assert isinstance(recorder.failure, VidcamError)
+    assert not recorder.on
+
+
 def test_snapshot_is_the_frame_and_the_overlay(tmp_path, monkeypatch):
     from PIL import Image
 

@@ -133,6 +133,37 @@ def test_a_stage_that_hangs_is_given_up(monkeypatch):
     release.set()
 
 
+def test_an_error_during_a_decoders_hang_does_not_wait_for_it(monkeypatch):
+    monkeypatch.setattr("vidcam.pipeline.stages._STUCK", 0.2)
+    held, hangs = threading.Event(), threading.Event()
+
+    def decoder():
+        yield 1
+        hangs.set()
+        held.wait()
+
+    def consume():
+        with Stages() as reading, Stages() as working:
+            ahead = reading.overlap(decoder(), 1, "decode", Watch(lambda: 0, "no progress", seconds=1e9))
+            next(working.overlap((2 * n for n in ahead), 1, "work"))
+            hangs.wait()
+            raise Broken("of the consumer")
+
+    said = []
+
+    def run():
+        try:
+            consume()
+        except Broken as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    held.set()
+    assert said == ["of the consumer"]
+
+
 def test_work_that_shows_a_pulse_is_waited_for():
     ticks = [0]
 

@@ -9,6 +9,8 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
+from vidcam._machine import lines, usable
+
 MEMORY = 1.5 * 2**30
 """Bytes that a worker is reckoned with: TensorFlow, a network and a clip in the works."""
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -16,19 +18,10 @@ _taken: list[int] = []
 """Open files whose locks say which cores this process has taken."""
 
 
-def cores() -> list[int]:
-    """Returns the numbers of the processor cores that this process may run on, as far as it is allowed time on them."""
-    try:
-        allowed = sorted(os.sched_getaffinity(0))
-    except AttributeError:  # no Linux
-        allowed = list(range(os.cpu_count() or 1))
-    return allowed[: max(1, math.ceil(_quota()))] if _quota() < len(allowed) else allowed
-
-
 def memory() -> float:
     """Returns the bytes of memory that are free; infinite where that cannot be found out."""
     free = math.inf
-    for line in _lines(Path("/proc/meminfo")):
+    for line in lines(Path("/proc/meminfo")):
         if line.startswith("MemAvailable:"):
             free = 1024.0 * int(line.split()[1])
     limit, used = (_number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
@@ -37,7 +30,7 @@ def memory() -> float:
 
 def default_workers(jobs: int) -> int:
     """Returns how many workers are best for so many jobs: one a core, as memory allows, at least one."""
-    return max(1, min(len(cores()), int(min(memory() / MEMORY, 2**20)), jobs))
+    return max(1, min(len(usable()), int(min(memory() / MEMORY, 2**20)), jobs))
 
 
 def limit_threads(count: int) -> None:
@@ -65,7 +58,7 @@ def take_core() -> list[int]:
     Returns:
         The core; one that is shared where all are taken, or where the system has no such locks.
     """
-    have = cores()
+    have = usable()
     try:
         import fcntl
     except ImportError:  # Windows
@@ -86,26 +79,13 @@ def take_core() -> list[int]:
 
 def shares(count: int) -> list[list[int]]:
     """Divides the cores among workers: as many for each, or one less; where there are more workers, they share."""
-    have = cores()
+    have = usable()
     if count >= len(have):
         return [[have[i % len(have)]] for i in range(count)]
     edges = [round(i * len(have) / count) for i in range(count + 1)]
     return [have[a:b] for a, b in pairwise(edges)]
 
 
-def _quota() -> float:
-    """Returns the cores' worth of time that the container is allowed; infinite where nothing says so."""
-    words = "".join(_lines(Path("/sys/fs/cgroup/cpu.max"))[:1]).split()
-    return int(words[0]) / int(words[1]) if len(words) == 2 and words[0].isdigit() else math.inf
-
-
 def _number(path: Path) -> float:
-    text = "".join(_lines(path)[:1]).strip()
+    text = "".join(lines(path)[:1]).strip()
     return float(text) if text.isdigit() else math.inf
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []

@@ -94,11 +94,16 @@ class Recorder:
             if recording.finish():
                 self.files.append(recording.path)
                 self._say(f"recorded {recording.path}")
-        except VidcamError as error:
-            self.failure = error
+        except Exception as error:  # of any kind: nobody else would hear of it
+            line = next(iter(str(error).splitlines()), "")
+            self.failure = (
+                error
+                if isinstance(error, VidcamError)
+                else VidcamError(f"{recording.path}: the recording failed ({type(error).__name__}: {line})")
+            )
             if self._queue is pictures:  # not one that was begun meanwhile
                 self.path = None
-            self._say(str(error))
+            self._say(str(self.failure))
 
 
 def stamped(suffix: str) -> Path:

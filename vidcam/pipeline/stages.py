@@ -20,7 +20,10 @@ _POLL = 0.1
 """Seconds after which a waiting thread looks whether it is to stop."""
 _GRACE = 1.0
 """Seconds that a thread gets to stop in."""
+_STUCK = 5.0
+"""Seconds that a watched thread may show nothing in before it is left alone."""
 _END = object()
+_WORKER = threading.local()  # `stop` of the stages that the current thread works for
 
 
 class Watch:
@@ -47,6 +50,14 @@ class Watch:
         self._asked = now
         return now - self._since > self._seconds
 
+    def wait_for(self, thread: threading.Thread) -> None:
+        """Waits for the thread that does the work to end, as long as it makes progress."""
+        while thread.is_alive():
+            before = self._pulse()
+            thread.join(_STUCK)
+            if self._pulse() == before:
+                return
+
 
 class Stages:
     """Runs iterables in threads until the consumer has all, one of them raises, or the block is left.
@@ -61,7 +72,7 @@ class Stages:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._threads: list[threading.Thread] = []
+        self._threads: list[tuple[threading.Thread, Watch | None]] = []
         self.hung = False
         self._gave_up = False
 
@@ -70,8 +81,11 @@ class Stages:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join(_GRACE if self._gave_up else None)
+        for thread, watch in self._threads:
+            if watch is not None:
+                watch.wait_for(thread)
+            else:
+                thread.join(_GRACE if self._gave_up else None)
             self.hung = self.hung or thread.is_alive()
 
     def overlap(self, items: Iterable[T], ahead: int, name: str, watch: Watch | None = None) -> Iterator[T]:
@@ -88,11 +102,12 @@ class Stages:
         """
         waiting: queue.Queue[Any] = queue.Queue(maxsize=ahead)
         thread = threading.Thread(target=self._produce, args=(items, waiting), name=f"vidcam-{name}", daemon=True)
-        self._threads.append(thread)
+        self._threads.append((thread, watch))
         thread.start()
         return self._consume(waiting, watch)
 
     def _produce(self, items: Iterable[Any], waiting: queue.Queue[Any]) -> None:
+        _WORKER.stop = self._stop
         try:
             for item in items:
                 if not self._put(waiting, item):
@@ -127,5 +142,11 @@ class Stages:
                 return
             if item is not None:
                 yield item
-            elif self._stop.is_set():
+            elif self._stop.is_set() or _unwanted():
                 return
+
+
+def _unwanted() -> bool:
+    """Tells whether the current thread works for stages that are to stop: then it waits for nothing more."""
+    stop: threading.Event | None = getattr(_WORKER, "stop", None)
+    return stop is not None and stop.is_set()

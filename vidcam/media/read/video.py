@@ -23,7 +23,7 @@ from vidcam.media.resize import fitted
 from vidcam.types import Array, Frame, Planes
 
 # More decoder threads hold more pictures in memory and gain little next to a model and an encoder.
-THREADS = min(cores(), 8)
+THREADS = 8
 
 
 class VideoSource(Source):
@@ -60,7 +60,7 @@ class VideoSource(Source):
         self._reading.check(self._path, (context.width, context.height))
         context.options = {"max_pixels": str(self._reading.max_pixels)}
         context.thread_type = "AUTO"
-        context.thread_count = THREADS
+        context.thread_count = min(cores(), THREADS)
         self._deinterlacer: _Deinterlacer | None = None
 
     def _first(self) -> Any:
