@@ -132,7 +132,7 @@ BAD = {
     "start behind the end": (["clip.mp4", "--start", "90:00"], 1, "clip.mp4"),
     "size": (["clip.mp4", "--input-size", "big"], 2, "--input-size"),
     "not an image model": (["clip.mp4", "--model", "table.keras"], 2, "not a picture"),
-    "dense only": (["clip.mp4", "--model", "dense.keras"], 2, "no convolution"),
+    "dense only": (["clip.mp4", "--model", "dense.keras"], 2, "nothing in it has rows and columns"),
     "scaling unknown": (["clip.mp4", "--model", "unscaled.keras"], 2, "--preprocess"),
     "SavedModel": (["clip.mp4", "--model", "saved"], 1, "saved: "),
     "Lambda": (["clip.mp4", "--model", "lambda.keras"], 1, "--unsafe-model"),

@@ -126,7 +126,8 @@ def network_of(classifier: Classifier, weights: Sequence[Array] | None = None) -
     fixed = (c.input_size[1], c.input_size[0])
     # Open where sizes vary, and where the model has to refuse.
     at_own_size = c.fit != "keep" and (own is None or own[1:3] in (fixed, (None, None)))
-    return Network(c.model, c.name, c.scale, (*(fixed if at_own_size else (None, None)), c.channels), weights)
+    shape = (*(fixed if at_own_size else (None, None)), c.channels)
+    return Network(c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None))
 
 
 def _named(content: str | None) -> str | None:

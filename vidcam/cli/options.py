@@ -38,6 +38,20 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return width, height
 
 
+class Grid(click.ParamType):  # type: ignore[type-arg]
+    """`14x14`: rows and columns."""
+
+    name = "grid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", str(value).strip().lower())
+        if match is None:
+            self.fail(f"{value!r} is no grid; give ROWSxCOLUMNS, such as 14x14", param, ctx)
+        return int(match[1]), int(match[2])
+
+
 class Seconds(click.ParamType):  # type: ignore[type-arg]
     """Seconds, `mm:ss` or `hh:mm:ss`, with decimals."""
 
@@ -109,6 +123,12 @@ def loading_options(function: F) -> F:
             "--model-output", metavar="NAME|INDEX", help="The output that gives the classes, of a model with several."
         ),
         click.option(
+            "--token-grid",
+            type=Grid(),
+            metavar="HxW",
+            help="Rows and columns of a transformer's patches, where they cannot be found.",
+        ),
+        click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
@@ -160,7 +180,7 @@ def common_options(function: F) -> F:
     )(function)
 
 
-MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "custom_objects")
+MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "token_grid", "custom_objects")
 
 
 MODEL_CHOICES = (

@@ -163,6 +163,7 @@ def save_classifier(classifier: Classifier, path: str | Path, extra: Mapping[str
         "input_size": list(classifier.input_size),
         "fit": classifier.fit,
         "layer": classifier.layer,
+        **({"token_grid": list(classifier.token_grid)} if classifier.token_grid else {}),
     }
     with written(path, suffix=".keras") as temporary:
         classifier.model.save(temporary)

@@ -27,6 +27,7 @@ class Classifier:
         preprocess_from: how the scaling is known, in a few words.
         labels_from: how the labels are known; empty where that needs no saying.
         source: where the weights came from, for provenance.
+        token_grid: rows and columns of a transformer's patches, None to find them.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class Classifier:
     labels: tuple[str, ...]
     layer: str | None = None
     source: str = ""
+    token_grid: tuple[int, int] | None = None
     preprocess_from: str = ""
     labels_from: str = ""
 

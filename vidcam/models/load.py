@@ -33,6 +33,7 @@ def load_model(
     fit: Fit | None = None,
     layer: str | None = None,
     output: str | int | None = None,
+    token_grid: tuple[int, int] | None = None,
     custom_objects: str | Path | Mapping[str, Any] | None = None,
     unsafe: bool = False,
 ) -> Classifier:
@@ -50,6 +51,7 @@ def load_model(
         fit: how frames of another shape are fitted; `keep` for ImageNet models that run at any size, else `squash`.
         layer: the layer to explain, where it should not be found.
         output: name or index of the output that gives the classes, of a model with several.
+        token_grid: rows and columns of a transformer's patches, where they cannot be found.
         custom_objects: classes and functions of the user's that the file needs, or the Python file that defines them.
         unsafe: load Lambda layers, whose code runs.
 
@@ -113,7 +115,12 @@ def load_model(
         labels=_labels(labels, card, classes, imagenet),
         layer=layer or card.get("layer"),
         source=source,
+        token_grid=token_grid or _pair(card.get("token_grid")),
     )
+
+
+def _pair(numbers: Any) -> tuple[int, int] | None:
+    return (int(numbers[0]), int(numbers[1])) if numbers else None
 
 
 def _name(file: ModelFile) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from vidcam._tensorflow import tf
+from vidcam.cam.build.choose import Candidate, choose_layer, default_layer, explainable, laid_out
 from vidcam.cam.build.head import has_pooled_head
 from vidcam.cam.build.network import image_spec
-from vidcam.cam.build.trace import Call, End, choose_layer, default_layer, explainable
+from vidcam.cam.build.trace import End
 from vidcam.cam.graphs import network_of
 from vidcam.cam.methods import METHODS
 from vidcam.types import Classifier, OpenNetwork
@@ -58,26 +59,27 @@ def dissect(classifier: Classifier) -> Anatomy:
         What can be explained of it.
 
     Raises:
-        UsageError: it has no convolution whose map leads to its classes, or no layer of the name that it was given.
+        UsageError: nothing in it has positions that lead to its classes, or no layer of the name that it was given.
     """
     width, height = classifier.input_size
     if isinstance(classifier.model, OpenNetwork):
         return _dissect_opened(classifier, height, width)
     network = network_of(classifier)
-    found: list[Call] = []
+    found: list[Candidate] = []
     facts: dict[str, Any] = {}
 
     def look(images: Any) -> Any:
-        raw, _, _, calls, end = network.trace(images)
-        candidates = explainable(calls, raw)
-        call, reason = choose_layer(candidates, classifier.layer, classifier.name), "named by the model"
+        forward = network.trace(images)
+        choice = explainable(network, forward)
+        chosen, reason = choose_layer(choice, classifier.layer, classifier.name), "named by the model"
         if classifier.layer is None:
-            call, reason = default_layer(candidates)
-        pooled = has_pooled_head(call.output, raw)
+            chosen, reason = default_layer(choice)
+        pooled = has_pooled_head(chosen, forward.raw)
         methods = tuple(m.name for m in METHODS.values() if m.needs != "pooled head" or pooled)
-        found.extend(candidates.values())
-        facts.update(chosen=call.path, reason=reason, end=end, methods=methods)
-        return tuple(tf.shape(c.output)[1:] for c in found)  # rows and columns may be open
+        found.extend(choice.candidates.values())
+        facts.update(chosen=chosen.path, reason=reason, end=forward.end, methods=methods)
+        # Rows and columns may be open.
+        return tuple(tf.shape(laid_out(c.outputs, c.positions, network, images))[1:] for c in found)
 
     concrete = tf.function(look, input_signature=[image_spec(network.shape, "uint8")], autograph=False)
     shapes = concrete(tf.zeros((1, height, width, classifier.channels), "uint8"))

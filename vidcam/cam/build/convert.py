@@ -54,8 +54,36 @@ def convert(graph: Content, shape: tuple[int | None, int | None, int], classes: 
         except Exception as error:
             raise Unsupported(_reason(str(error))) from error
     _fill(model, graph.weights)
+    _skip_sums_of_nothing(model)
+    _part_matrices(model)
     _name(model)
     return model
+
+
+def _skip_sums_of_nothing(model: Any) -> None:
+    """Takes out sums over no axis, which gradients are full of and which OpenVINO 2026.4 cannot always compile."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "ReduceSum":
+            continue
+        axes = node.input_value(1).get_node()
+        if axes.get_type_name() == "Constant" and axes.get_output_shape(0) == ov.Shape([0]):
+            node.output(0).replace(node.input_value(0))
+
+
+def _part_matrices(model: Any) -> None:
+    """Gives what multiplies by a transposed matrix that others share one of its own, the other way round.
+
+    OpenVINO 2026.4 multiplies by the shared one as if it were not transposed.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
+            continue
+        matrix = node.input_value(1)
+        if matrix.get_node().get_type_name() != "Constant" or len(matrix.get_target_inputs()) < 2:
+            continue
+        own = ov.opset13.constant(np.ascontiguousarray(np.swapaxes(matrix.get_node().get_data(), -1, -2)))
+        product = ov.opset13.matmul(node.input_value(0), own, node.get_attributes()["transpose_a"], False)
+        node.output(0).replace(product.output(0))
 
 
 def _name(model: Any) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam._tensorflow import tf
+from vidcam.cam.build.choose import Candidate, choose_layers, explainable, laid_out
 from vidcam.cam.build.head import has_pooled_head, pooled
 from vidcam.cam.build.network import Network, exact_type, freeze, image_spec
-from vidcam.cam.build.trace import choose_layers, explainable
 from vidcam.cam.run.graph import Facts
 from vidcam.cam.targets import Layers
+from vidcam.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,30 @@ def trace(network: Network, layer: Layers = None, *, dtype: str = "uint8", froze
     found: dict[str, Any] = {}
 
     def explain(images: Any, selection: Any) -> Any:
-        raw, logits, probabilities, calls, end = own.trace(images)
-        targets = choose_layers(explainable(calls, raw), layer, own.name)
-        tapped = [t.output for t in targets]
+        forward = own.trace(images)
+        raw, logits, probabilities, _, end = forward
+        targets = choose_layers(explainable(own, forward), layer, own.name)
+        if len({t.steps for t in targets}) > 1:
+            raise UsageError(f"layers {', '.join(t.path for t in targets)}: their maps have other steps in time")
         found.update(
             layers=tuple(t.path for t in targets),
             classes=int(logits.shape[1]),
             end=end,
-            pooled_head=all(has_pooled_head(a, raw) for a in tapped),
+            pooled_head=all(has_pooled_head(t, raw) for t in targets),
+            steps=targets[0].steps,
         )
         weights = select(logits, selection)
         if raw.shape[1] == 1:  # the two shown classes have the logits -z and z
             weights = weights[:, 1:] - weights[:, :1]
         maps: list[Any] = []
-        for activations in tapped:
-            maps += [_exact(activations), _gradient(raw, activations, weights)]
+        for t in targets:
+            maps.append(_exact(laid_out(t.outputs, t.positions, own, images)))
+            mean = pooled(t, raw)
+            if mean is None:
+                gradients = tf.gradients(raw, list(t.outputs), grad_ys=weights)
+                maps.append(_exact(laid_out(_there(t, gradients), t.positions, own, images)))
+            else:
+                maps.append(_pooled_gradient(raw, mean, weights, maps[-1]))
         return logits, probabilities, *maps
 
     own = network.with_values() if frozen else network
@@ -108,20 +118,23 @@ def select(logits: Any, selection: Any) -> Any:
     return weights + selection[classes + 1] * runner_up * free
 
 
-def _gradient(raw: Any, activations: Any, weights: Any) -> Any:
-    """Differentiates the weighted sum of the logits with respect to a layer's map.
+def _there(target: Candidate, gradients: list[Any]) -> list[Any]:
+    """Returns gradients, zeros where there are none: a frame whose output nothing reads."""
+    if all(g is None for g in gradients):
+        raise UsageError(f"layer {target.path}: the classes do not depend on it by what can be differentiated")
+    return [tf.zeros_like(o) if g is None else g for o, g in zip(target.outputs, gradients, strict=True)]
 
-    Behind a global average pooling the gradient is the same everywhere, and only what the pooling gives is
-    differentiated: that takes no map's memory, and works where rows and columns are open.
+
+def _pooled_gradient(raw: Any, mean: Any, weights: Any, activations: Any) -> Any:
+    """Differentiates the weighted sum of the logits with respect to a map behind which all places are averaged.
+
+    The gradient is the same everywhere then, and only what the pooling gives is differentiated: that takes no map's
+    memory, and works where rows and columns are open.
     """
-    mean = pooled(activations, raw)
-    if mean is None:
-        # The weighted sum is sum(raw * weights); its gradient begins with the weights themselves.
-        return _exact(tf.gradients(raw, activations, grad_ys=weights)[0])
     (gradient,) = tf.gradients(raw, mean, grad_ys=tf.cast(weights, raw.dtype))
     gradient = _exact(gradient)
     positions = tf.cast(tf.reduce_prod(tf.shape(activations)[1:3]), gradient.dtype)
-    return tf.reshape(gradient, [-1, 1, 1, activations.shape[3]]) / positions
+    return tf.reshape(gradient, [-1, 1, 1, activations.shape[-1]]) / positions
 
 
 def _exact(tensor: Any) -> Any:

@@ -51,6 +51,9 @@ class Network:
         scale: from float pixels 0..255 to the model's input.
         shape: (height, width, channels) of the pictures; None for sizes that vary from call to call.
         weights: values for `model.weights` to compute with instead.
+        size: (height, width) at which it is looked at where they vary.
+        grid: rows and columns of its patches, where they are told.
+        frames: of a network that sees time, how many it takes, which come in one picture one under another; else 0.
     """
 
     model: Any
@@ -58,6 +61,9 @@ class Network:
     scale: Callable[[Any], Any]
     shape: tuple[int | None, int | None, int]
     weights: Sequence[Array] | None = None
+    size: tuple[int, int] = (224, 224)
+    grid: tuple[int, int] | None = None
+    frames: int = 0
 
     @property
     def exact(self) -> str:
@@ -69,8 +75,12 @@ class Network:
         return self if self.weights is not None else replace(self, weights=values(self.model))
 
     def scaled(self, images: Any) -> Any:
-        """Brings symbolic pixels (B, h, w, C) to the model's input."""
-        return tf.identity(self.scale(tf.cast(images, self.exact)), name=SCALED)
+        """Brings symbolic pixels (B, h, w, C) to the model's input; of a clip's, to (B, T, h, w, C)."""
+        x = tf.identity(self.scale(tf.cast(images, self.exact)), name=SCALED)
+        if not self.frames:
+            return x
+        height, width, channels = self.shape
+        return tf.reshape(x, [-1, self.frames, (height or 0) // self.frames, width or 0, channels])
 
     def trace(self, images: Any) -> Forward:
         """Runs symbolic pixels (B, h, w, C) through the model."""
@@ -78,16 +88,25 @@ class Network:
 
     def trace_input(self, x: Any) -> Forward:
         """Runs the model's symbolic input through it."""
-        with self._own_weights():
-            output, calls = record(self.model, x)
+        try:
+            with self._own_weights():
+                output, calls = record(self.model, x)
+        except (TypeError, ValueError) as error:  # Python numbers were wanted, and rows and columns are open
+            if None not in self.shape:
+                raise
+            raise self.own_size_only("computes with its sides") from error
         if None in self.shape and flattens(calls):
-            raise UsageError(
-                f"{self.name}: flattens its last map, so it takes its own input size only; use --fit squash, pad or "
-                "crop and no --input-size"
-            )
+            raise self.own_size_only("flattens its last map")
         raw, end = split_output(_vector(output, self.name))
         raw = tf.cast(_vector(raw, self.name), exact_type(raw.dtype.name))
         return Forward(raw, *_classes(raw, end), calls, end)
+
+    def own_size_only(self, why: str) -> UsageError:
+        """Returns the error of a network that does not run at other sizes."""
+        return UsageError(
+            f"{self.name}: {why}, so it takes its own input size only; use --fit squash, pad or crop and no "
+            "--input-size"
+        )
 
     def _own_weights(self) -> AbstractContextManager[Any]:
         """Keras reads other values for its variables inside this scope; the variables stay as they are."""

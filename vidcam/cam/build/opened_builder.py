@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vidcam._openvino import ov
+from vidcam.cam.build.names import find_layer
 from vidcam.cam.build.opened import (
     Layer,
     default_layer,
@@ -18,7 +19,6 @@ from vidcam.cam.build.opened import (
     scale_pixels,
     write_graph,
 )
-from vidcam.cam.build.trace import choose_layer
 from vidcam.cam.run.graph import Facts, Graph
 from vidcam.cam.run.openvino import OpenVINO
 from vidcam.cam.targets import Layers
@@ -77,8 +77,7 @@ def look(classifier: Classifier, height: int, width: int, layer: Layers = None, 
         # Names of layers may hold commas, and slashes of their own.
         parts = [layer] if isinstance(layer, str) and layer in candidates else layer
         parts = [part.strip() for part in parts.split(",")] if isinstance(parts, str) else parts
-        picked: Any = candidates  # a path is chosen by its name alone, whatever it stands for
-        targets = [picked[p] if p in picked else cast(Any, choose_layer(picked, p, classifier.name)) for p in parts]
+        targets = [find_layer(candidates, p, classifier.name) for p in parts]
     return Sight(model, images, logits, end, candidates, targets, reason)
 
 

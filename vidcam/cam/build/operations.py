@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from vidcam._openvino import load, ov
+from vidcam.cam.build.shapes import OPERATIONS as SHAPES
+from vidcam.cam.build.shapes import dimensions
 from vidcam.types import Array
 
 ops: Any = ov.opset13
@@ -97,54 +99,6 @@ def _rsqrt_grad(node: Any) -> Outputs:
 def _reciprocal_grad(node: Any) -> Outputs:
     y, dy = node.get_input(0), node.get_input(1)
     return ops.negative(ops.multiply(dy, ops.multiply(y, y))).outputs()
-
-
-def _dimensions(shape: Any) -> list[int | None]:
-    """Returns the dimensions that a tensor of a shape will hold, None where it is not known yet.
-
-    Raises:
-        NotImplementedError: the shape is the result of a computation.
-    """
-    node = shape.get_node()
-    while node.get_type_name() == "Convert":
-        node = node.input_value(0).get_node()
-    if node.get_type_name() == "Constant":
-        return [int(d) if d >= 0 else None for d in node.get_data().reshape(-1)]
-    if node.get_type_name() == "ShapeOf":
-        return [d.get_length() if d.is_static else None for d in node.input(0).get_partial_shape()]
-    raise NotImplementedError("a shape that depends on the pictures")
-
-
-def _broadcast_gradient_args(node: Any) -> Outputs:
-    """Returns the axes over which the gradients of two operands are summed, as a pair of vectors.
-
-    Two dimensions that are both open are the same one: the batch.
-    """
-    first, second = (_dimensions(node.get_input(i)) for i in range(2))
-    rank = max(len(first), len(second))
-    for dimensions in (first, second):
-        dimensions[:0] = [1] * (rank - len(dimensions))
-    axes: tuple[list[int], list[int]] = ([], [])
-    for axis, (a, b) in enumerate(zip(first, second, strict=True)):
-        if a == 1 and b != 1:
-            axes[0].append(axis)
-        elif b == 1 and a != 1:
-            axes[1].append(axis)
-    return [ops.constant(np.array(a, np.int32)).output(0) for a in axes]
-
-
-def _concat_offset(node: Any) -> Outputs:
-    """Returns where each part of a concatenation begins, a vector a part."""
-    shapes = [ops.convert(node.get_input(i), "i32") for i in range(1, node.get_input_size())]
-    rank = shapes[0].output(0).get_partial_shape()[0].get_length()
-    axis = ops.floor_mod(ops.convert(node.get_input(0), "i32"), ops.constant(np.int32(rank)))
-    mask = ops.convert(ops.equal(ops.constant(np.arange(rank, dtype=np.int32)), axis), "i32")
-    offset = ops.constant(np.zeros(rank, np.int32))
-    found = []
-    for shape in shapes:
-        found.append(offset.output(0))
-        offset = ops.add(offset, ops.multiply(shape, mask))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +224,7 @@ def _max_pool_grad(node: Any) -> Outputs:
 def _avg_pool_grad(node: Any) -> Outputs:
     """Spreads a window's gradient evenly over its pixels; padding does not count."""
     dy = node.get_input(1)
-    _, height, width, channels = _dimensions(node.get_input(0))
+    _, height, width, channels = dimensions(node.get_input(0))
     size = _known(height, width, channels)
     windows = Windows.of(node, (size[0], size[1]), node.get_attribute("ksize")[1:3])
     share = ops.multiply(dy, ops.convert_like(ops.constant(1.0 / _pixels(windows)), dy))
@@ -302,7 +256,7 @@ def _depthwise_grad(node: Any) -> Outputs:
 
 def _transposed(node: Any, convolution: Callable[..., Any], kernel: Any) -> Outputs:
     dy = node.get_input(2)
-    _, height, width, _ = _dimensions(node.get_input(0))
+    _, height, width, _ = dimensions(node.get_input(0))
     size = _known(height, width)
     kh, kw = (d.get_length() for d in list(node.get_input(1).get_partial_shape())[:2])
     dilation = [int(d) for d in node.get_attribute("dilations", [1, 1, 1, 1])[1:3]]
@@ -343,7 +297,6 @@ OPERATIONS: dict[str, Callable[[Any], Outputs]] = {
     "AvgPoolGrad": _avg_pool_grad,
     "Conv2DBackpropInput": _conv_grad,
     "DepthwiseConv2dNativeBackpropInput": _depthwise_grad,
-    "BroadcastGradientArgs": _broadcast_gradient_args,
-    "ConcatOffset": _concat_offset,
+    **SHAPES,
 }
 """Operation of TensorFlow -> function of its node."""

@@ -20,6 +20,7 @@ class Facts:
         end: what the network ends with: `softmax`, `sigmoid` or `linear`.
         pooled_head: whether a global average pooling and one dense layer follow the target layer, as CAM needs it.
         without: why there is no gradient; empty where there is one.
+        steps: how many steps in time a map has, one under another: 1 for a network that sees one picture.
     """
 
     layers: tuple[str, ...]
@@ -27,6 +28,7 @@ class Facts:
     end: str
     pooled_head: bool
     without: str = ""
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Graph:
             "end": f.end,
             "pooled_head": f.pooled_head,
             **({"without": f.without} if f.without else {}),
+            "steps": f.steps,
             "size": "any" if self.size is None else [self.size[1], self.size[0]],
             "difference": self.difference,
         }
@@ -73,6 +76,7 @@ def stored_graph(stored: Stored) -> Graph:
         end=str(card["end"]),
         pooled_head=bool(card["pooled_head"]),
         without=str(card.get("without", "")),
+        steps=int(card.get("steps", 1)),
     )
 
     def model() -> Any:

@@ -1,0 +1,91 @@
+"""From a tensor's axes to what it is: a map, attention, or neither."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vidcam.cam.build.axes import PLACES, Axis, Factor, Layout, patches, size_of
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How a tensor is a map.
+
+    Attributes:
+        grid: rows and columns; time steps before them in a network that sees time.
+        before: of tokens (B, N, C), how many come before the patches; None for a tensor that has rows and columns as
+            axes.
+        folded: whether time is part of the batch axis, (B * T, rows, columns, channels).
+    """
+
+    grid: tuple[int, ...]
+    before: int | None = None
+    folded: bool = False
+
+
+def positions(layout: Layout | None) -> Positions | None:
+    """Tells whether a tensor is a map, and how.
+
+    Args:
+        layout: the tensor's, None for one that could not be followed.
+
+    Returns:
+        Its positions; None where it is no map: attention's tensors, windows, vectors.
+    """
+    if layout is None or len(layout) not in (3, 4, 5):
+        return None
+    batch, *places, channels = layout
+    folded = [f.kind for f in batch] == ["batch", "time"]
+    if [f.kind for f in batch] != ["batch"] and not folded:
+        return None
+    time = (batch[1],) if folded else ()
+    before: int | None = None
+    if len(places) == 1:
+        found = patches(places[0])
+        if found is None:
+            return None
+        before, grid = found
+    else:
+        names = ("time", "row", "column")[-len(places) :]
+        grid = tuple(f for axis in places for f in axis)
+        if not all([f.kind for f in axis] in ([], [name]) for axis, name in zip(places, names, strict=True)):
+            return None
+    if not all(f.whole for f in grid) or not _apart(channels, grid):
+        return None
+    sizes = tuple(map(size_of, places)) if before is None else tuple(f.size for f in grid)
+    return Positions((*(f.size for f in time), *sizes), before, folded) if math.prod(sizes[-2:]) > 1 else None
+
+
+def _apart(channels: Axis, grid: Sequence[Factor]) -> bool:
+    """Tells whether channels hold no place but the ones inside of a patch."""
+    by_origin = {f.origin: f for f in grid}
+    for f in channels:
+        if f.kind not in PLACES:
+            continue
+        whole = by_origin.get(f.origin)
+        if whole is None or f.inner * f.size > whole.inner:
+            return False
+    return True
+
+
+def attends(layout: Layout | None) -> str:
+    """Tells whether a tensor holds attention: places by places.
+
+    Args:
+        layout: the tensor's.
+
+    Returns:
+        `windows` where places are in the axes before, `all` where all see all, empty where it is none.
+    """
+    if layout is None or len(layout) < 3:
+        return ""
+    rows, columns = ([f for f in axis if f.kind in PLACES] for axis in layout[-2:])
+    if not rows or not columns:
+        return ""
+    same = {f.origin for f in rows} & {f.origin for f in columns}
+    if not same and not all(len(a) > 1 or a[0].kind == "token" for a in (rows, columns)):
+        return ""  # a picture's rows and columns
+    lead = [f for axis in layout[:-2] for f in axis]
+    return "windows" if any(f.kind in ("row", "column") for f in lead) else "all"
