@@ -11,6 +11,7 @@ import pytest
 import vidcam
 from tests.clips import make_video, read_frames
 from tests.networks import gap_cnn
+from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
 from vidcam.media.read.video import VideoSource
 from vidcam.models import load_model
@@ -66,9 +67,7 @@ def test_an_exception_in_any_stage_ends_the_run_and_leaves_nothing(stage, clip, 
     elif stage == "prepare":
         monkeypatch.setattr(Frame, "rgb", break_after(10, Frame.rgb))
     elif stage == "explain":
-        monkeypatch.setattr(
-            "vidcam.cam.explainer.Explainer.explain_inputs", break_after(1, vidcam.Explainer.explain_inputs)
-        )
+        monkeypatch.setattr("vidcam.pipeline.explain.explain_together", break_after(1, explain_together))
     elif stage == "draw":
         monkeypatch.setattr("vidcam.pipeline.draw.draw_caption", break_after(5, lambda *a, **k: None))
     elif stage == "encode":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vidcam._options import Number, Options, option
+from vidcam.errors import UsageError
 
 METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "eigencam", "scorecam")
 
@@ -43,6 +44,18 @@ class MapOptions(Options):
         "What computes; auto takes OpenVINO where it is installed and can.",
         kind=("auto", "tensorflow", "openvino"),
     )
+    explain: Literal["written", "all"] = option(
+        "written",
+        "Which frames: those that the output keeps (of a GIF at 12 a second fewer than the source has), or all, for "
+        "--predictions and --maps.",
+        kind=("written", "all"),
+    )
+    explain_fps: float | None = option(
+        None,
+        "At most so many frames a second; the maps of those between are blended. All by default.",
+        kind=Number(0, above=True, whole=False),
+        metavar="N",
+    )
     batch_size: int | None = option(
         None,
         "Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K.",
@@ -70,6 +83,8 @@ class MapOptions(Options):
         for m in methods:
             check_method_options(m, self.against, self.top_channels if m in scoring else None)
         check_engine(self.engine)
+        if self.explain == "all" and self.explain_fps is not None:
+            raise UsageError(f"--explain-fps {self.explain_fps:g}: explains some frames, and --explain all every one")
 
     @property
     def methods(self) -> tuple[str, ...]:

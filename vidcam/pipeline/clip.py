@@ -15,6 +15,7 @@ from vidcam.pipeline.cells import Cell
 from vidcam.pipeline.explain import explain, predict
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.outputs import Recorder
+from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.types import Frame, Track
 
@@ -87,6 +88,7 @@ class Passes:
     Args:
         count: how many passes there will be.
         frames: expected in each, None where the source does not say.
+        stride: of the source.
         progress: called with the frames done and expected, all passes together.
         cancelled: asked after every frame or batch.
 
@@ -95,26 +97,30 @@ class Passes:
     """
 
     def __init__(
-        self, count: int, frames: int | None, progress: Progress | None, cancelled: Callable[[], bool]
+        self, count: int, frames: int | None, stride: int, progress: Progress | None, cancelled: Callable[[], bool]
     ) -> None:
         self._total = None if frames is None else count * frames
+        self._stride = stride
         self._progress = progress
         self._cancelled = cancelled
-        self._done = 0
+        self._before = self._done = 0
         self.stopped = False
 
-    def step(self, frames: int = 1) -> bool:
-        """Counts frames that are done, and returns whether the pass is to end here."""
-        self._done += frames
+    def reach(self, frame: Frame) -> bool:
+        """Notes that a pass has come to a frame, and returns whether it is to end here."""
+        done = frame.index // self._stride + 1
+        if done <= self._done:  # the next pass
+            self._before += self._done
+        self._done = done
         if self._progress is not None:
-            self._progress(self._done, self._total)
+            self._progress(self._before + done, self._total)
         if not self.stopped and self._cancelled():
             self.stopped = True
             return True
         return False
 
 
-def best_class(reader: Reader, cell: Cell, passes: Passes, meter: Meter) -> int:
+def best_class(reader: Reader, selection: Selection, cell: Cell, passes: Passes, meter: Meter) -> int:
     """Classifies a whole clip.
 
     Returns:
@@ -122,39 +128,49 @@ def best_class(reader: Reader, cell: Cell, passes: Passes, meter: Meter) -> int:
     """
     total = np.zeros(len(cell.explainer.classifier.labels))
     with Stages() as stages:
-        for probabilities in predict(stages, reader.frames(), cell.explainer, meter):
-            total += probabilities.sum(axis=0)
-            if passes.step(len(probabilities)):
+        for frame, probabilities in predict(stages, selection(reader.frames()), cell.explainer, meter):
+            if len(probabilities):
+                total += probabilities.sum(axis=0)
+            if passes.reach(frame):
                 break
     return int(total.argmax())
 
 
-def resolve(reader: Reader, cells: Sequence[Cell], passes: Passes, meter: Meter) -> list[Cell]:
+def resolve(reader: Reader, selection: Selection, cells: Sequence[Cell], passes: Passes, meter: Meter) -> list[Cell]:
     """Puts the clip's best class in the place of `clip-top`, where a cell asks for it."""
     if all(cell.target != CLIP_TOP for cell in cells):
         return list(cells)
-    best = best_class(reader, cells[0], passes, meter)
+    best = best_class(reader, selection, cells[0], passes, meter)
     return [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
 
 
 def explain_clip(
-    reader: Reader, cells: Sequence[Cell], metas: Sequence[Mapping[str, str]], passes: Passes, meter: Meter
+    reader: Reader,
+    selection: Selection,
+    cells: Sequence[Cell],
+    metas: Sequence[Mapping[str, str]],
+    *,
+    passes: Passes,
+    meter: Meter,
+    moving: bool,
 ) -> list[Track]:
     """Explains a whole clip.
 
     Args:
         reader: the clip.
+        selection: which of its frames.
         cells: what explains it, and what, without `clip-top`.
         metas: the provenance of each cell.
         passes: progress and cancellation.
         meter: measures the work.
+        moving: whether motion is looked for.
 
     Returns:
         A track for each cell; none where the clip has no frame.
     """
     recorder = Recorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
-        for batch in recorder.watch(explain(stages, reader.frames(), cells, meter)):
-            if passes.step(len(batch.frames)):
+        for batch in recorder.watch(explain(stages, selection(reader.frames()), cells, meter, moving=moving)):
+            if passes.reach(batch.frames[-1]):
                 break
     return recorder.tracks()

@@ -10,8 +10,8 @@ import numpy as np
 from vidcam.cam import target_name
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.pipeline.cells import SINGLE, Grid
-from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.meter import Meter
+from vidcam.pipeline.select import Explained
 from vidcam.render import (
     History,
     Look,
@@ -46,11 +46,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A frame, its picture (RGB uint8 or planes) and what the model says about it, an answer for each cell."""
+    """A frame with its picture.
+
+    Attributes:
+        frame: without the picture it had.
+        picture: RGB uint8 or planes.
+        answers: what the model says about it, one for each cell.
+        asked: whether it says so of this frame itself; else it lies between its neighbours.
+    """
 
     frame: Frame
     picture: Picture
     answers: tuple[Answer, ...]
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ def draw(
             # Every stage before this one may still hold the batch, and the encoder what it is given.
             frame = batch.frames[i] = frame.without_picture()
             answers = (Answer(e.targets[i], e.logits[i], e.probabilities[i]) for e in batch.explanations)
-            yield Drawn(frame, picture, tuple(answers))
+            yield Drawn(frame, picture, tuple(answers), batch.is_own(i))
 
 
 def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -14,7 +14,7 @@ from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
 from vidcam.pipeline.cells import Cell
 from vidcam.pipeline.meter import Meter
-from vidcam.pipeline.scenes import Scenes
+from vidcam.pipeline.select import Explained, Selected, blended
 from vidcam.pipeline.stages import Stages
 from vidcam.render import suits_planes
 from vidcam.render.flow import Motion, Motions
@@ -29,45 +29,30 @@ SAME_TIME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Frames of one size, fitted to the model's input, for each whether a scene begins with it, and how it moved."""
+    """Frames of one size, and of those that are to be explained what the model takes.
 
-    frames: list[Frame]
+    Attributes:
+        selected: the frames.
+        inputs: uint8 (h, w, channels) for each that is asked for.
+        placements: how each of these was fitted: all alike.
+        motions: how the picture has moved since the one before; none where nobody asks.
+    """
+
+    selected: list[Selected]
     inputs: list[Array]
-    placement: Placement
-    cuts: list[bool]
+    placements: list[Placement]
     motions: list[Motion]
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Frames, what the model sees in them (an explanation for each cell), where scenes begin, and what moved.
-
-    Attributes:
-        cuts: for each frame whether a scene begins with it.
-        motions: for each frame how the picture has moved since the one before, on a map's grid (`vidcam.render.flow`);
-            empty where nobody looked.
-        moves: for each frame the same, pixel by pixel; empty where the maps were kept.
-    """
-
-    frames: list[Frame]
-    explanations: tuple[Explanation, ...]
-    cuts: list[bool]
-    motions: Sequence[Array] = ()
-    moves: Sequence[Motion] = ()
-
-    def motion(self, i: int) -> Array | None:
-        """Returns a frame's motion, None where nobody looked."""
-        return self.motions[i] if len(self.motions) else None
-
-
 def prepare(
-    source: Iterable[Frame],
+    source: Iterable[Selected],
     classifier: Classifier,
     batch_size: int,
     meter: Meter,
     *,
     keep: Keep = "nothing",
     begin: Fraction | None = None,
+    moving: bool = True,
 ) -> Iterator[Prepared]:
     """Fits frames to the model's input and gathers them into batches.
 
@@ -79,44 +64,49 @@ def prepare(
         batch_size: frames in a batch.
         meter: measures the work.
         keep: what the frames keep of their pictures: what they are drawn on afterwards. Planes where there are some.
-        begin: seconds; frames before are looked at for cuts only.
+        begin: seconds; frames before are looked at for what has moved only.
+        moving: whether motion is looked for; it can be where every frame is asked for.
 
     Yields:
         The batches in order.
     """
     batch: Prepared | None = None
-    scenes, motions = Scenes(), Motions()
-    for frame in source:
+    motions = Motions()
+    for one in source:
+        frame, placement = one.frame, None
         with meter.stage("prepare"):
             if keep != "planes":
                 frame.planes = None
-            fitted, placement = classifier.prepare(frame.rgb())
-            if suits_planes(placement):
-                frame.release()
-            cut, motion = scenes.cut(fitted), motions(fitted)
+            if one.asked:
+                fitted, placement = classifier.prepare(frame.rgb())
+                if suits_planes(placement):
+                    frame.release()
+                motion = motions(fitted) if moving else None
         if begin is not None and frame.time < begin:
             continue
-        if batch is not None and (placement != batch.placement or len(batch.frames) == batch_size):
+        if batch is not None and (len(batch.selected) == batch_size or frame.size != batch.selected[0].frame.size):
             yield batch
             batch = None
-        if batch is None:
-            batch = Prepared([], [], placement, [], [])
-        batch.frames.append(frame.without_picture() if keep == "nothing" else frame)
-        batch.inputs.append(fitted)
-        batch.cuts.append(cut)
-        batch.motions.append(motion)
+        batch = batch or Prepared([], [], [], [])
+        batch.selected.append(replace(one, frame=frame.without_picture()) if keep == "nothing" else one)
+        if placement is not None:
+            batch.inputs.append(fitted)
+            batch.placements.append(placement)
+            if motion is not None:
+                batch.motions.append(motion)
     if batch is not None:
         yield batch
 
 
 def explain(
     stages: Stages,
-    source: Iterable[Frame],
+    source: Iterable[Selected],
     cells: Sequence[Cell],
     meter: Meter,
     *,
     keep: Keep = "nothing",
     begin: Fraction | None = None,
+    moving: bool = True,
 ) -> Iterator[Explained]:
     """Reads, fits and explains frames, in two threads.
 
@@ -125,28 +115,32 @@ def explain(
         source: the frames.
         cells: what explains them, and what; their explainers have one classifier and batch size.
         meter: measures the work.
-        keep: see `prepare`.
-        begin: see `prepare`.
+        keep: see `prepare`, as are the next two.
+        begin: where explaining begins.
+        moving: whether motion is looked for.
 
     Returns:
         Batches of explained frames, in order.
     """
     first = cells[0].explainer
-    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep, begin=begin)
+    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep, begin=begin, moving=moving)
     batches = stages.overlap(prepared, AHEAD, "prepare")
 
     def explained() -> Iterator[Explained]:
+        asked = [(cell.explainer, cell.target) for cell in cells]
         for b in batches:
             with meter.stage("explain"):
-                asked = [(cell.explainer, cell.target) for cell in cells]
-                explanations = explain_together(asked, b.inputs, b.placement)
+                explanations = explain_together(asked, b.inputs, b.placements[0]) if b.inputs else ()
                 motions = [motion.on(explanations[0].maps.shape[1:]) for motion in b.motions]
-            yield Explained(b.frames, explanations, b.cuts, motions, b.motions)
+            frames, cuts = [one.frame for one in b.selected], [one.cut for one in b.selected]
+            yield Explained(frames, explanations, cuts, motions, b.motions, asked=[one.asked for one in b.selected])
 
-    return stages.overlap(explained(), AHEAD, "explain")
+    return stages.overlap(blended(explained()), AHEAD, "explain")
 
 
-def predict(stages: Stages, source: Iterable[Frame], explainer: Explainer, meter: Meter) -> Iterator[Array]:
+def predict(
+    stages: Stages, source: Iterable[Selected], explainer: Explainer, meter: Meter
+) -> Iterator[tuple[Frame, Array]]:
     """Reads, fits and classifies frames, without maps.
 
     Args:
@@ -156,13 +150,13 @@ def predict(stages: Stages, source: Iterable[Frame], explainer: Explainer, meter
         meter: measures the work.
 
     Yields:
-        Each batch's probabilities (B, classes).
+        Each batch's last frame, and the probabilities (B, classes) of those that are asked for.
     """
-    prepared = prepare(source, explainer.classifier, explainer.batch_size, meter)
+    prepared = prepare(source, explainer.classifier, explainer.batch_size, meter, moving=False)
     for batch in stages.overlap(prepared, AHEAD, "prepare"):
         with meter.stage("explain"):
-            probabilities = explainer.predict(batch.inputs)[1]
-        yield probabilities
+            probabilities = explainer.predict(batch.inputs)[1] if batch.inputs else np.empty((0, 0), np.float32)
+        yield batch.selected[-1].frame, probabilities
 
 
 def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explained]:
@@ -183,7 +177,12 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
     row = shown = 0
     last = -1
     before: Frame | None = None
+    waiting: Explained | None = None
+    # Where the track holds fewer frames than the source, each lasts until the next; the last no longer than any other.
+    end = times[-1] + float(np.diff(times).max(initial=0.0)) - SAME_TIME
     for frame in source:
+        if row == len(times) and frame.time >= end:
+            break
         reached = row
         while reached < len(times) and times[reached] < frame.time - SAME_TIME:
             reached += 1
@@ -197,12 +196,17 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
             )
         row, before = reached, frame
         if row < len(times) and times[row] <= frame.time + SAME_TIME:
+            if waiting is not None:
+                yield waiting
             follows = first.motions is not None and row == last + 1
             motions = list(first.motions[row : row + 1]) if follows and first.motions is not None else []
-            yield Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions)
+            waiting = Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions)
             last, row, shown = row, row + 1, shown + 1
-        if row == len(times):
-            break
+        elif waiting is not None:
+            held = waiting.frames[0]
+            held.duration = None if frame.duration is None else frame.time + frame.duration - held.time
+    if waiting is not None:
+        yield waiting
     if before is not None and not shown:
         raise VidcamError(
             f"the maps hold no frame of what is asked for: they are of {times[0]:.2f} to {times[-1]:.2f} s"

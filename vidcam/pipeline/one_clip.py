@@ -7,6 +7,7 @@ import math
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -33,10 +34,11 @@ from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.records import Predictions
 from vidcam.pipeline.result import Count, Result
+from vidcam.pipeline.select import Selection
 from vidcam.pipeline.shown import from_model, from_track
 from vidcam.pipeline.stages import Stages
 from vidcam.render import Look
-from vidcam.types import Track
+from vidcam.types import Frame, Track
 
 AHEAD = 4
 """Pictures that may wait for the encoder."""
@@ -100,11 +102,8 @@ def run(
     began = clock.monotonic()
     how, look, media = take(MapOptions, options), take(Look, options), take(MediaOptions, options)
     refuse(options, "run", [*signature(run).parameters])
-    if track is not None and (model is not None or how != MapOptions(batch_size=how.batch_size)):
-        raise UsageError(
-            "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
-        )
-    given = Track.load(track) if isinstance(track, str | Path) else track
+    chosen = model is not None or how != MapOptions(batch_size=how.batch_size)
+    given = None if track is None else _given(track, chosen=chosen)
     writes = {**media.writes(source), "overwrite": overwrite}
     with ExitStack() as stack:
         stack.enter_context(_one_opencv_thread())
@@ -119,10 +118,11 @@ def run(
         probe = open_sink(path, source=info, **writes)
         probe.abort()
         check_side_files(path, predictions, maps, report, overwrite)
+        selection = Selection(probe.pace if how.explain == "written" else None, how.explain_fps, meter)
         stages, progress = stack.enter_context(Stages()), stack.enter_context(notebook_bar(progress))
         if given is not None:
             meter.begin()
-            shown = from_track(reader, given, progress, cancelled)
+            shown = from_track(reader, given, media.stride, progress, cancelled)
         else:
             shown = from_model(
                 reader,
@@ -130,6 +130,8 @@ def run(
                 model,
                 how,
                 look,
+                selection=selection,
+                stride=media.stride,
                 make=make_explainer,
                 progress=progress,
                 cancelled=cancelled,
@@ -162,11 +164,11 @@ def run(
             steadiness=steadiness,
         )
         seen = Count([meta.get("target", "top") for meta in shown.metas])
-        _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
+        last = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
         interrupted = shown.passes.stopped
         if interrupted and not (seen.frames and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
-        if not seen.frames:
+        if last is None:
             raise VidcamError(_nothing(source, info, media.start))
         # Of a run that was ended early, more was explained than is shown.
         made = recorder.tracks()[0].first(seen.frames) if recorder else None
@@ -176,7 +178,9 @@ def run(
         result = Result(
             path=Path(sink.path),
             frames=sink.frames,
-            read=seen.frames,
+            # Of a run that ends before the source does, frames beyond have been read ahead.
+            read=last.index // media.stride + 1 if interrupted or sink.full or given else selection.read,
+            explained=seen.asked,
             size=sink.size or (0, 0),
             seconds=clock.monotonic() - began,
             tallies=seen.tallies(shown.labels),
@@ -187,6 +191,8 @@ def run(
             steadiness=steadiness.errors()[0] if steadiness else math.nan,
             timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
         )
+    if predictions:
+        result = _told(result, predictions)
     if report is None:
         return result
     return with_page(
@@ -199,6 +205,15 @@ def run(
         progress=progress or (lambda done, total: None),
         cancelled=cancelled,
     )
+
+
+def _given(track: Track | str | Path, *, chosen: bool) -> Track:
+    """Returns maps that were made before, for which nothing else may be chosen."""
+    if chosen:
+        raise UsageError(
+            "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
+        )
+    return Track.load(track) if isinstance(track, str | Path) else track
 
 
 def _nothing(source: str | Path, info: Info, start: float | None) -> str:
@@ -226,14 +241,24 @@ def _notes(how: MapOptions, explainers: Sequence[Explainer], size: tuple[int, in
     return notes
 
 
-def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> None:
-    """Writes the pictures and counts what was explained."""
+def _told(result: Result, predictions: str | Path) -> Result:
+    """Returns the result with a note where the numbers are not those of every frame."""
+    if result.explained >= result.read:
+        return result
+    of = f"{result.explained} frames that were explained, of {result.read}"
+    return replace(result, notes=(*result.notes, f"{predictions}: holds the {of}; --explain all has all"))
+
+
+def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> Frame | None:
+    """Writes the pictures, counts what was explained, and returns the last frame."""
+    item: Drawn | None = None
     for item in drawn:
         with meter.stage("encode"):
             outputs.write(item)
-        seen.add(item.answers)
-        if passes.step() or outputs.sink.full:
+        seen.add(item.answers, item.asked)
+        if passes.reach(item.frame) or outputs.sink.full:
             break
+    return None if item is None else item.frame
 
 
 @contextmanager

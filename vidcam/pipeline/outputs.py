@@ -10,9 +10,9 @@ from vidcam._files import OutputFile, writing
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
 from vidcam.pipeline.draw import Answer, Drawn
-from vidcam.pipeline.explain import Explained
 from vidcam.pipeline.output import partial_paths
 from vidcam.pipeline.records import Predictions, check_format
+from vidcam.pipeline.select import Explained
 from vidcam.report.clip import check_clip_page
 from vidcam.types import Array, Explanation, Frame, Planes, Track
 
@@ -104,7 +104,8 @@ class Outputs:
             self.sink.write_planes(drawn.picture, drawn.frame.time, drawn.frame.duration)
         else:
             self.sink.write(drawn.picture, drawn.frame.time, drawn.frame.duration)
-        self.note(drawn.frame, drawn.answers)
+        if drawn.asked:
+            self.note(drawn.frame, drawn.answers)
 
     def note(self, frame: Frame, answers: Sequence[Answer]) -> None:
         """Adds the numbers of a picture that is in the file by other ways."""

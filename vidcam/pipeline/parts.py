@@ -40,6 +40,7 @@ from vidcam.pipeline.one_clip import comment_of
 from vidcam.pipeline.outputs import Outputs, Recorder
 from vidcam.pipeline.records import Predictions
 from vidcam.pipeline.result import Count, Result
+from vidcam.pipeline.select import Selection
 from vidcam.pipeline.shown import batch_for, provenance
 from vidcam.pipeline.stages import Stages
 from vidcam.render import History, Look, clip_peak, histories
@@ -120,7 +121,11 @@ def points_of(source: Info, output: Path, maps: MapOptions, look: Look, media: M
     plain = MediaOptions()
     if source.kind != "video" or output.suffix.lower() not in VIDEO_SUFFIXES or Path(source.path).is_dir():
         return ()
-    if look.view == "timeline" or any(getattr(media, name) != getattr(plain, name) for name in WHOLE):
+    if (
+        look.view == "timeline"
+        or maps.explain_fps is not None
+        or any(getattr(media, name) != getattr(plain, name) for name in WHOLE)
+    ):
         return ()
     start, end = exact(media.start or 0), None if media.end is None else exact(media.end)
     length = source.duration if end is None else float(end)
@@ -138,9 +143,9 @@ class _Part:
     reader: Reader
     passes: Passes
 
-    def go_on(self, frames: int) -> None:
-        """Counts frames; raises where nobody wants more."""
-        if self.passes.step(frames):
+    def go_on(self, frame: Frame) -> None:
+        """Notes that it has come to a frame; raises where nobody wants more."""
+        if self.passes.reach(frame):
             raise Interrupted(f"{self.film.source}: interrupted")
 
 
@@ -175,7 +180,7 @@ def do_step(
         reads = {**film.media.reads(film.source), "start": back, "end": end}
         reader = stack.enter_context(Reader(partial(open_source, film.source, **reads), str(film.source), Meter(False)))
         info = reader.source.info
-        part = _Part(film, number, reader, Passes(1, info.frames, progress, cancelled))
+        part = _Part(film, number, reader, Passes(1, info.frames, 1, progress, cancelled))
         if step == "draw":
             _draw(part)
             return
@@ -191,9 +196,10 @@ def _predict(part: _Part, cells: Sequence[Cell]) -> None:
     frames = (frame for frame in part.reader.frames() if frame.time >= begin)
     total = np.zeros(len(cells[0].explainer.classifier.labels))
     with Stages() as stages:
-        for probabilities in predict(stages, frames, cells[0].explainer, Meter(False)):
+        selected = Selection(None, None, Meter(False))(frames)
+        for last, probabilities in predict(stages, selected, cells[0].explainer, Meter(False)):
             total += probabilities.sum(axis=0)
-            part.go_on(len(probabilities))
+            part.go_on(last)
     _leave(film.file("predict", part.number), total.tolist())
 
 
@@ -206,9 +212,10 @@ def _explain(part: _Part, cells: list[Cell], grid: Grid) -> None:
     recorder = Recorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
         begin = film.parts[part.number][0]
-        explained = explain(stages, part.reader.frames(), cells, Meter(False), begin=begin)
+        selected = Selection(None, None, Meter(False))(part.reader.frames())
+        explained = explain(stages, selected, cells, Meter(False), begin=begin)
         for batch in recorder.watch(explained):
-            part.go_on(len(batch.frames))
+            part.go_on(batch.frames[-1])
     for number, track in enumerate(recorder.tracks()):
         with written(film.track(part.number, number)) as file:
             track.save(file)
@@ -238,7 +245,7 @@ def _draw(part: _Part) -> None:
         for drawn in stages.overlap(pictures, AHEAD, "draw"):
             write = sink.write_planes if isinstance(drawn.picture, Planes) else sink.write
             write(drawn.picture, drawn.frame.time, drawn.frame.duration)  # type: ignore[arg-type]
-            part.go_on(1)
+            part.go_on(drawn.frame)
 
 
 def _histories(film: Film, part: int, cells: int) -> list[History]:
@@ -318,12 +325,13 @@ def join(
         for row in range(len(first)):
             answers = tuple(Answer(t.targets[row], t.logits[row], t.probabilities[row]) for t in tracks)
             outputs.note(_frame(first, row), answers)
-            seen.add(answers)
+            seen.add(answers, True)
         outputs.finish(first, cut=False)
     return Result(
         path=Path(sink.path),
         frames=sink.frames,
         read=seen.frames,
+        explained=seen.asked,
         size=sink.size or (0, 0),
         seconds=clock.monotonic() - began,
         tallies=seen.tallies(first.labels),

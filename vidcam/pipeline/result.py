@@ -57,19 +57,23 @@ class Count:
         asked: what each cell was asked to explain.
 
     Attributes:
-        frames: counted so far.
+        frames: drawn so far.
+        asked: those of them that were explained themselves.
     """
 
     def __init__(self, asked: Sequence[str]) -> None:
-        self.frames = 0
+        self.frames = self.asked = 0
         self._asked = asked
         # Cells of other methods with the same target have the same answers.
         self._cells = [asked.index(target) for target in dict.fromkeys(asked)]
         self._seen: dict[tuple[int, tuple[int, ...]], list[float]] = defaultdict(list)
 
-    def add(self, answers: Sequence[Answer]) -> None:
-        """Counts a frame, by its answers for each cell."""
+    def add(self, answers: Sequence[Answer], asked: bool) -> None:
+        """Counts a frame, by its answers for each cell, where it was asked for."""
         self.frames += 1
+        if not asked:
+            return
+        self.asked += 1
         for cell in self._cells:
             target = answers[cell].target
             self._seen[cell, target].append(float(answers[cell].probabilities[list(target)].sum()))
@@ -90,7 +94,8 @@ class Result:
     Attributes:
         path: the picture or video file.
         frames: pictures in it.
-        read: frames of the source that it was made of.
+        read: frames of the source that were looked at.
+        explained: frames that have a map of their own.
         size: (width, height) in pixels.
         seconds: how long the run took.
         tallies: what was explained: for each target asked for (one, but for a grid) its classes, most frequent first.
@@ -106,6 +111,7 @@ class Result:
     path: Path
     frames: int
     read: int
+    explained: int
     size: tuple[int, int]
     seconds: float
     tallies: tuple[Tally, ...]

@@ -15,8 +15,9 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline.cells import SINGLE, Grid, make_cells
 from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
 from vidcam.pipeline.draw import on_planes
-from vidcam.pipeline.explain import Explained, Keep, explain, replay
+from vidcam.pipeline.explain import Keep, explain, replay
 from vidcam.pipeline.meter import Meter
+from vidcam.pipeline.select import Explained, Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.render.look import Look
 from vidcam.types import Track
@@ -55,9 +56,11 @@ class Shown:
     explainers: Sequence[Explainer] = ()
 
 
-def from_track(reader: Reader, track: Track, progress: Progress | None, cancelled: Callable[[], bool]) -> Shown:
+def from_track(
+    reader: Reader, track: Track, stride: int, progress: Progress | None, cancelled: Callable[[], bool]
+) -> Shown:
     """Takes maps that were made before."""
-    passes = Passes(1, len(track), progress, cancelled)
+    passes = Passes(1, reader.source.info.frames, stride, progress, cancelled)
     return Shown(replay(reader.frames(), [track]), track.labels, SINGLE, [track.meta], [track], passes)
 
 
@@ -68,6 +71,8 @@ def from_model(
     how: MapOptions,
     look: Look,
     *,
+    selection: Selection,
+    stride: int,
     make: Callable[..., Explainer],
     progress: Progress | None,
     cancelled: Callable[[], bool],
@@ -84,16 +89,19 @@ def from_model(
         explainer.ready(*info.size)
     if on_model is not None:
         on_model(explainers)
-    metas = [provenance(info.path, cell.explainer, cell.target) for cell in cells]
+    rate = {} if how.explain_fps is None else {"explain_fps": f"{how.explain_fps:g}"}
+    metas = [provenance(info.path, cell.explainer, cell.target, **rate) for cell in cells]
     count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
-    passes = Passes(count, info.frames, progress, cancelled)
+    passes = Passes(count, info.frames, stride, progress, cancelled)
     shown = Shown((), classifier.labels, grid, metas, (), passes, explainers)
     meter.begin()
-    cells = resolve(reader, cells, passes, meter)
+    cells = resolve(reader, selection, cells, passes, meter)
     if not look.needs_clip:
         keep: Keep = "planes" if stores_planes and on_planes(look, grid) else "rgb"
-        return replace(shown, explained=explain(stages, reader.frames(), cells, meter, keep=keep))
-    tracks = explain_clip(reader, cells, metas, passes, meter)
+        return replace(shown, explained=explain(stages, selection(reader.frames()), cells, meter, keep=keep, moving=how.explain_fps is None))
+    tracks = explain_clip(
+        reader, selection, cells, metas, passes=passes, meter=meter, moving=how.explain_fps is None
+    )
     return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
 
 
@@ -110,7 +118,7 @@ def as_classifier(model: Any) -> Classifier:
     return load_model(model)
 
 
-def provenance(source: str, explainer: Explainer, target: Target) -> dict[str, str]:
+def provenance(source: str, explainer: Explainer, target: Target, **more: str) -> dict[str, str]:
     """Says how maps were made, for the file's comment tag and the track.
 
     File names only: where they lie is the user's own business.
@@ -130,4 +138,5 @@ def provenance(source: str, explainer: Explainer, target: Target) -> dict[str, s
         "input_size": "x".join(map(str, c.input_size)),
         "preprocess": getattr(c, "preprocess", ""),
         "engine": explainer.engine,
+        **more,
     }

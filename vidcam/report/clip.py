@@ -152,14 +152,16 @@ class _Writer:
 
     def _write(self, path: Path, reads: Mapping[str, Any], anew: Path, sound: bool) -> None:
         # The source's times; what was made of it counts from its own beginning.
-        begin = float(self.track.times[0]) if reads else 0.0
+        times = self.track.times
+        begin = float(times[0]) if reads else 0.0
+        # A run that was stopped early has explained only the beginning; others, of fewer pictures, not every frame.
+        end = times[-1] + np.diff(times).max(initial=0.0) if reads else np.inf
         with (
             open_source(path, **reads) as source,
             open_sink(anew, source=source.info, start=begin, audio=sound) as sink,
         ):
             for done, frame in enumerate(source, 1):
-                # A run that was stopped early has explained only the beginning.
-                if done > len(self.track):
+                if frame.time >= end > times[-1]:
                     break
                 sink.write(frame.rgb(), frame.time, frame.duration)
                 self.progress(done, len(self.track))

@@ -7,7 +7,9 @@ with length.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,8 @@ class GifSink(Sink):
     ) -> None:
         super().__init__(target)
         self._width = width
-        self._pace = Pace(source, _TICK, _SHORTEST, fps)
+        self._new_pace = partial(Pace, source, _TICK, _SHORTEST, fps)
+        self._pace = self._new_pace()
         self._waiting: list[Array] = []
         self._shown: Array | None = None  # what a viewer sees after the latest image
         self._palette = Palette()
@@ -54,6 +57,9 @@ class GifSink(Sink):
             self._container: Any = av.open(
                 f"file:{target.temporary.absolute()}", "w", format="gif", options={"loop": str(loop)}
             )
+
+    def pace(self) -> Callable[[Fraction, Fraction | None], bool]:
+        return self._new_pace().keep
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
         if not self._pace.keep(time, duration):

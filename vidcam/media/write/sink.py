@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,13 @@ class Sink(ABC):
         self.full = False
         self.notes: tuple[str, ...] = ()
         self._done = False
+
+    def pace(self) -> Callable[[Fraction, Fraction | None], bool] | None:
+        """Returns a new rule that says of one picture after the other, by time and duration, whether it is kept.
+
+        None where all are. It decides as `write` does, so that nothing needs to be drawn that is not kept.
+        """
+        return None
 
     @abstractmethod
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:

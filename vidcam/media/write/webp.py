@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,16 @@ class WebPSink(Sink):
     ) -> None:
         super().__init__(target)
         self._width = width
-        self._pace = Pace(source, _TICK, 1, fps)
+        self._new_pace = partial(Pace, source, _TICK, 1, fps)
+        self._pace = self._new_pace()
         self._stream: Any = None
         with writing(self.path):
             self._container: Any = av.open(
                 f"file:{target.temporary.absolute()}", "w", format="webp", options={"loop": str(plays)}
             )
+
+    def pace(self) -> Callable[[Fraction, Fraction | None], bool]:
+        return self._new_pace().keep
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
         if not self._pace.keep(time, duration):
