@@ -96,12 +96,12 @@ def from_model(
     shown = Shown((), classifier.labels, grid, metas, (), passes, explainers)
     meter.begin()
     cells = resolve(reader, selection, cells, passes, meter)
+    moving = how.explain_fps is None
     if not look.needs_clip:
         keep: Keep = "planes" if stores_planes and on_planes(look, grid) else "rgb"
-        return replace(shown, explained=explain(stages, selection(reader.frames()), cells, meter, keep=keep, moving=how.explain_fps is None))
-    tracks = explain_clip(
-        reader, selection, cells, metas, passes=passes, meter=meter, moving=how.explain_fps is None
-    )
+        frames = selection(reader.frames())
+        return replace(shown, explained=explain(stages, frames, cells, meter, keep=keep, moving=moving))
+    tracks = explain_clip(reader, selection, cells, metas, passes=passes, meter=meter, moving=moving)
     return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
 
 
