@@ -24,6 +24,7 @@ from vidcam.render.look import Look
 
 if TYPE_CHECKING:
     from vidcam.cam import Explainer
+    from vidcam.metrics.regions import Shares
     from vidcam.pipeline import Result
     from vidcam.pipeline.result import Tally
 
@@ -55,6 +56,19 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A page with original and overlay in step and the classes over time, all inside: .html.",
+)
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Say how much heat lies on the thing: a CSV with time or frame, x0, y0, x1, y1, maybe label; boxes move "
+    "evenly between two given times.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The same by pictures that are black where the thing is not, their names ending in the frame's number.",
 )
 @options_of(MediaOptions)
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
@@ -92,8 +106,10 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     model = None if from_maps is not None else partial(load_model, **arguments)
     workers = options.pop("workers")
     if workers > 1:
-        for name, set_ in (("--from-maps", from_maps is not None), ("--verbose", options["measure"])):
-            if set_:
+        refused = {"--from-maps": from_maps, "--verbose": options["measure"] or None}
+        refused |= {"--boxes": options["boxes"], "--masks": options["masks"]}
+        for name, value in refused.items():
+            if value is not None:
                 raise UsageError(f"--workers {workers}: cannot be chosen with {name}, which is about one process")
     with Bar("frames", quiet) as bar, interruptible() as stop:
         try:
@@ -184,6 +200,19 @@ def _summary(result: Result) -> None:
         frames += f", {result.damaged} unreadable"
     seen = "; ".join(_seen(list(same)) for _, same in groupby(result.tallies, key=lambda tally: tally.asked))
     click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {result.seconds:.1f} s; {seen}"))
+    if result.shares is not None:
+        click.echo(_shares(result.shares))
+
+
+def _shares(shares: Shares) -> str:
+    """Says how much of the heat lies on the thing, beside what needs no look at it."""
+    if not shares.frames:
+        return "heat on the thing: no frame is shown of which the boxes or masks say where it is"
+    heat, even, centre = shares.means()
+    return (
+        f"heat on the thing: {100 * heat:.1f} % (it covers {100 * even:.1f} % of the picture; a map of the centre has "
+        f"{100 * centre:.1f} % there), over {count(shares.frames, 'frame')}"
+    )
 
 
 def _seen(tallies: Sequence[Tally]) -> str:

@@ -24,6 +24,7 @@ from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.regions import region_of, shares_of
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
 from vidcam.pipeline.clip import Passes, Progress, Reader
@@ -54,6 +55,8 @@ def run(
     predictions: str | Path | None = None,
     maps: str | Path | None = None,
     report: str | Path | None = None,
+    boxes: str | Path | None = None,
+    masks: str | Path | None = None,
     keep_track: bool = False,
     make_explainer: Callable[..., Explainer] = Explainer,
     overwrite: bool = False,
@@ -76,6 +79,9 @@ def run(
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
         maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
         report: an `.html` file for a page with original and overlay in step.
+        boxes: a CSV that says where the thing is (`vidcam.metrics.regions.read_moving_boxes`): the result and the page
+            then say how much of the heat lies there.
+        masks: a folder of masks that say so, a picture for each frame; not beside `boxes`.
         keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
         make_explainer: makes the explainers; one that keeps them lets runs of one model share their graphs.
         overwrite: replace existing files.
@@ -104,7 +110,7 @@ def run(
     refuse(options, "run", [*signature(run).parameters])
     chosen = model is not None or how != MapOptions(batch_size=how.batch_size)
     given = None if track is None else _given(track, chosen=chosen)
-    writes = {**media.writes(source), "overwrite": overwrite}
+    writes, region = {**media.writes(source), "overwrite": overwrite}, region_of(boxes, masks, media.start)
     with ExitStack() as stack:
         stack.enter_context(_one_opencv_thread())
         meter = stack.enter_context(Meter(measure))
@@ -148,7 +154,7 @@ def run(
             overwrite=overwrite,
         )
         stack.enter_context(outputs)
-        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track or report else None
+        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track or report or region else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         planes = outputs.sink.stores_planes and on_planes(look, shown.grid)
         steadiness = Steadiness() if recorder and info.kind != "image" else None
@@ -189,6 +195,7 @@ def run(
             notes=(*info.notes, *sink.notes, *_notes(how, shown.explainers, info.size)),
             track=made,
             steadiness=steadiness.errors()[0] if steadiness else math.nan,
+            shares=shares_of(made, region) if made and region else None,
             timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
         )
     if predictions:

@@ -58,6 +58,7 @@ def with_page(
         result.path,
         result.track,
         steadiness=result.steadiness,
+        shares=result.shares,
         reads=reads,
         damaged=result.damaged,
         details=details,

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from vidcam.cam import target_name
+from vidcam.metrics.regions import Shares
 from vidcam.pipeline.draw import Answer
 from vidcam.pipeline.meter import Timings
 from vidcam.types import Track
@@ -105,6 +106,7 @@ class Result:
         track: the raw maps, where they were asked for.
         steadiness: E, see `vidcam.metrics.steadiness`, of the heat that is shown, where the track was asked for; NaN
             where it is not known, as of kept maps, whose motion was found before.
+        shares: how much of the heat lies where boxes or masks say that the thing is, where there were some.
         timings: what each stage took, where it was asked for.
     """
 
@@ -120,6 +122,7 @@ class Result:
     notes: tuple[str, ...] = ()
     track: Track | None = None
     steadiness: float = math.nan
+    shares: Shares | None = None
     timings: Timings | None = None
 
     @property

@@ -20,9 +20,11 @@ from vidcam.media import Info, open_sink, open_source
 from vidcam.media.read.web import web_type
 from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
+from vidcam.metrics.regions import Shares
 from vidcam.report.html import write_page
 from vidcam.types import Array, Track
 
+INSIDE = "heat on the thing"
 CURVES = 6
 """Classes whose probabilities are drawn."""
 LARGE = 100 * 2**20
@@ -67,6 +69,7 @@ def write_clip_page(
     track: Track,
     *,
     steadiness: float = math.nan,
+    shares: Shares | None = None,
     reads: Mapping[str, Any] | None = None,
     damaged: int = 0,
     details: Mapping[str, str] | None = None,
@@ -85,6 +88,7 @@ def write_clip_page(
         output: what was made of it.
         track: its maps and predictions, a frame for each picture of the output.
         steadiness: E of the heat that is shown, see `vidcam.metrics.steadiness`; NaN where it is not known.
+        shares: how much of the heat lies where the thing is, where somebody says so.
         reads: what `open_source` was given.
         damaged: frames of the source that could not be read; browsers may stop at them.
         details: how the overlay was made, beside what the track says of itself.
@@ -109,6 +113,8 @@ def write_clip_page(
         limit = min(max(overlay.info.size), reads.get("max_size", max(overlay.info.size)))
         original = writer.prepare(Path(source), reads | {"max_size": limit}, folder / "original", whole=whole)
         data = _data(Path(source), track, original, overlay, details or {})
+        if shares is not None:
+            _add_shares(data, shares)
         if math.isfinite(steadiness):
             data["figures"].append(["change beside the motion (E)", f"{steadiness:.3f}"])
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
@@ -192,6 +198,15 @@ def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: 
         "figures": _figures(track, names, confidence, overlay),
         "how": [[key.replace("_", " "), value] for key, value in _how(track, meta).items() if value],
     }
+
+
+def _add_shares(data: dict[str, Any], shares: Shares) -> None:
+    """Puts the shares before the classes: as curves, and their means as figures."""
+    named = {INSIDE: shares.heat, "where even heat were": shares.even, "where a centre map is": shares.centre}
+    data["curves"] = [[n, _tenthousandths(c)] for n, c in named.items()] + data["curves"][: CURVES - len(named)]
+    if shares.frames:
+        for name, mean in zip(named, shares.means(), strict=True):
+            data["figures"].append([name, f"{100 * mean:.1f} %"])
 
 
 def _shown_at(track: Track) -> list[float]:
