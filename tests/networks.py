@@ -119,7 +119,7 @@ def as_classifier(model: Any, size: int = 32, **changes: Any) -> Classifier:
         "fit": "squash",
         "labels": tuple(f"class {i}" for i in range(classes)),
     }
-    return Classifier(model=model, name=model.name, **{**options, **changes})
+    return Classifier(model, name=model.name, **{**options, **changes})
 
 
 def pictures(count: int, height: int = 32, width: int = 32, seed: int = 1) -> np.ndarray:

@@ -32,7 +32,7 @@ _PADDING = 0xD935
 """The kind of the extra field that aligns, as Android's archives have it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stored:
     """What an archive holds.
 
@@ -61,7 +61,7 @@ def write(path: Path, card: Mapping[str, Any], model: Any = None) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-", ignore_cleanup_errors=True) as folder:
         beside = Path(folder) / "new"
         with zipfile.ZipFile(beside, "w") as archive:
-            archive.writestr(_entry(CARD), json.dumps({"format": FORMAT, **card}, indent=1))
+            archive.writestr(_entry(CARD), json.dumps({**card, "format": FORMAT}, indent=1))
             if model is not None:
                 from vidcam._openvino import ov
 

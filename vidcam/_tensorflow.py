@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from vidcam.errors import UsageError
+from vidcam.errors import UsageError, VidcamError
 
 _lock = threading.Lock()
 _ready = False
@@ -64,8 +64,7 @@ def _prepare() -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
         with silence():
-            import tensorflow
-
+            tensorflow = _found("tensorflow")
             gpus = tensorflow.config.list_physical_devices("GPU")
         tensorflow.get_logger().setLevel("ERROR")
         for gpu in gpus:
@@ -76,13 +75,29 @@ def _prepare() -> None:
         _ready = True
 
 
+def _found(name: str) -> Any:
+    """Imports TensorFlow or Keras.
+
+    Raises:
+        VidcamError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:150]
+        raise VidcamError(
+            f"this needs TensorFlow, and {name} cannot be imported ({reason}): pip install tensorflow keras. The "
+            "models that ship, .vidcam files and models that were explained here before need neither"
+        ) from error
+
+
 class _Lazy:
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
         _prepare()
-        return getattr(importlib.import_module(self._name), attribute)
+        return getattr(_found(self._name), attribute)
 
 
 tf: Any = _Lazy("tensorflow")
@@ -92,7 +107,7 @@ keras: Any = _Lazy("keras")
 def warm_up() -> None:
     """Imports TensorFlow now, for a thread that has the time while others read the source."""
     _prepare()
-    importlib.import_module("keras")
+    _found("keras")
 
 
 def input_shape(model: Any) -> tuple[int | None, ...] | None:

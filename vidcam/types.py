@@ -190,8 +190,23 @@ class Classifier(Protocol):
         preprocess: the name of the step from RGB 0..255 to what the network takes.
         preprocess_from: how that is known, in a few words.
         labels_from: how the labels are known; empty where that needs no saying.
+        neither: the class that stands for none of the others, None where there is no such.
+        network: the `keras.Model` or what loads it; None where there is only a graph.
+        identity: names the network by its content, None where it is in memory only.
+        graph: a `.vidcam` file's content, None where there is none.
+        source: where the weights came from.
     """
 
+    @property
+    def source(self) -> str: ...
+    @property
+    def network(self) -> Any: ...
+    @property
+    def neither(self) -> int | None: ...
+    @property
+    def identity(self) -> str | None: ...
+    @property
+    def graph(self) -> Any: ...
     @property
     def model(self) -> Any: ...
     @property

@@ -13,7 +13,7 @@ from keras import layers
 
 from tests.networks import as_classifier, binary_cnn, flatten_cnn, gap_cnn, nested, pictures, randomize, subclassed
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.build.anatomy import dissect
+from vidcam.cam.anatomy import dissect
 from vidcam.cam.build.network import Network
 from vidcam.cam.merge import merge
 from vidcam.cam.run.tensorflow import TensorFlow

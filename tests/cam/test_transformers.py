@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from vidcam.cam.build.anatomy import dissect
 
 from tests import transformers
 from tests.networks import as_classifier, pictures
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.build.anatomy import dissect
 from vidcam.cam.build.network import Network
 from vidcam.cam.run.tensorflow import TensorFlow
 from vidcam.cam.targets import selection_of

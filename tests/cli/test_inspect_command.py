@@ -7,7 +7,7 @@ import pytest
 
 from tests.networks import binary_cnn, flatten_cnn, gap_cnn, nested, subclassed
 from vidcam.cam import METHODS, Explainer
-from vidcam.cam.build.anatomy import dissect
+from vidcam.cam.anatomy import dissect
 from vidcam.cli import main
 from vidcam.models import load_model
 

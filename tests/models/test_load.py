@@ -115,6 +115,7 @@ def test_a_zoo_model_takes_its_weights_from_a_file(tmp_path, suffix):
 
 def test_weights_are_downloaded_cached_and_their_checksum_is_checked(tmp_path, monkeypatch):
     """The real loading code, with a folder in the place of the network."""
+    monkeypatch.setenv("VIDCAM_CACHE", "")  # or it would not be loaded again
     from keras.src.applications import mobilenet_v2, resnet
     from keras.src.backend import config
 

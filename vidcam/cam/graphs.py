@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from vidcam import _cache
 from vidcam.cam.run import Unsupported
-from vidcam.cam.run.graph import Facts, Graph, stored_graph
+from vidcam.cam.run.graph import Facts, Graph, facts_on, stored_graph
 from vidcam.cam.targets import Layers
-from vidcam.errors import UsageError
+from vidcam.errors import UsageError, VidcamError
 from vidcam.types import Array, Classifier, OpenNetwork
 
 if TYPE_CHECKING:
@@ -73,19 +73,32 @@ class Graphs:
         if graph is not None:
             return graph.facts
         stored = _cache.load(f"{self._key}{FACTS}") if self._key else None
-        return stored_graph(stored).facts if stored else self._builder.facts
+        return facts_on(stored.card) if stored else self._builder.facts
 
     def _kept(self, height: int, width: int) -> Graph | None:
-        """Looks for a graph without tracing the network, where that has a name."""
+        """Looks for a graph without tracing the network: its own file's, or one that was kept under its name."""
+        own = self._own
+        if own is not None and own.size in (None, (height, width)):
+            return own
         return None if self._key is None else _load(self._key, height, width)
 
     @functools.cached_property
-    def _key(self) -> str | None:
-        if not isinstance(self._classifier.model, OpenNetwork):
+    def _own(self) -> Graph | None:
+        """The graph of the classifier's own file, where that explains the layer."""
+        c = self._classifier
+        if c.graph is None or self._weights is not None:
             return None
-        from vidcam.cam.build.opened_builder import key_of
+        try:
+            graph = stored_graph(c.graph)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[-100:]
+            raise VidcamError(f"{c.source}: its graph is damaged ({type(error).__name__}: {reason})") from error
+        return graph if _text(self._layer) in (None, ",".join(graph.facts.layers)) else None
 
-        return _named(key_of(self._classifier, self._layer))
+    @functools.cached_property
+    def _key(self) -> str | None:
+        """Names the network's graphs where the network has a name."""
+        return None if self._weights is not None else graph_name(self._classifier, self._layer)
 
     def _made(self, height: int, width: int) -> Graph:
         builder = self._builder
@@ -105,7 +118,7 @@ class Graphs:
 
     @functools.cached_property
     def _builder(self) -> Builder | OpenBuilder:
-        if isinstance(self._classifier.model, OpenNetwork):
+        if isinstance(self._classifier.network, OpenNetwork):
             if self._weights is not None:
                 raise UsageError(f"{self._classifier.name}: other weights can be computed with in Keras models only")
             from vidcam.cam.build.opened_builder import OpenBuilder
@@ -130,15 +143,27 @@ def network_of(classifier: Classifier, weights: Sequence[Array] | None = None) -
     return Network(c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None))
 
 
-def _named(content: str | None) -> str | None:
+def graph_name(classifier: Classifier, layer: Layers) -> str | None:
+    """Names the graphs of a classifier that explain a layer; None where its network has no name."""
+    c = classifier
+    if isinstance(c.network, OpenNetwork):
+        return _named([c.network.digest, c.preprocess, c.channels, _text(layer)])
+    return None if c.identity is None else _named([c.identity, c.preprocess, c.channels, _text(layer)])
+
+
+def _text(layer: Layers) -> str | None:
+    return layer if isinstance(layer, str | None) else ",".join(layer)
+
+
+def _named(content: Any) -> str | None:
     """Names a network by its content and all that makes a graph of it."""
     if content is None:
         return None
-    return hashlib.sha256(json.dumps([content, _makers()]).encode()).hexdigest()[:40]
+    return hashlib.sha256(json.dumps([content, makers()]).encode()).hexdigest()[:40]
 
 
 @functools.cache
-def _makers() -> list[Any]:
+def makers() -> tuple[str, list[tuple[str, str]]]:
     """Returns what graphs are made by: vidcam's own code, and the versions of the libraries."""
     import importlib.metadata
     from pathlib import Path
@@ -150,8 +175,8 @@ def _makers() -> list[Any]:
     versions = []
     for library in ("openvino", "tensorflow", "keras"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions.append([library, importlib.metadata.version(library)])
-    return [own.hexdigest(), versions]
+            versions.append((library, importlib.metadata.version(library)))
+    return own.hexdigest(), versions
 
 
 def _entry(key: str, size: tuple[int, int] | None) -> str:
@@ -163,10 +188,7 @@ def _load(key: str, height: int, width: int) -> Graph | None:
         stored = _cache.load(_entry(key, size))
         if stored is not None:
             try:
-                graph = stored_graph(stored)
-                graph.model()
+                return stored_graph(stored)
             except (KeyError, TypeError, ValueError, RuntimeError):  # has the right checksums and is yet not to be read
                 _cache.remove(_entry(key, size))
-            else:
-                return graph
     return None

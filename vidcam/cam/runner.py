@@ -50,13 +50,14 @@ class Runner:
         self._weights = weights
         self._asked = check_engine(engine)
         self.note = ""
-        opened = isinstance(classifier.model, OpenNetwork)
+        opened = isinstance(classifier.network, OpenNetwork)
         if opened and engine == "tensorflow":
             raise UsageError(
-                f"--engine tensorflow: {classifier.name} is {classifier.model.kind}, which OpenVINO computes; "
+                f"--engine tensorflow: {classifier.name} is {classifier.network.kind}, which OpenVINO computes; "
                 "leave --engine out"
             )
-        if opened or engine == "openvino" or (engine == "auto" and installed() and not gpu()):
+        without = classifier.network is None  # a graph alone
+        if opened or engine == "openvino" or (engine == "auto" and installed() and (without or not gpu())):
             from vidcam.cam.run.openvino import OpenVINO
 
             graphs = Graphs(classifier, layer, weights, WRONG if engine == "openvino" else SAME)
@@ -102,7 +103,7 @@ class Runner:
 
     def _fall_back(self, error: Unsupported) -> None:
         name = self._classifier.name
-        if isinstance(self._classifier.model, OpenNetwork):
+        if isinstance(self._classifier.network, OpenNetwork):
             raise UsageError(f"{name}: {error}") from error
         if self._asked != "auto":
             raise UsageError(f"--engine {self._asked}: {name}: {error}; --engine tensorflow computes it") from error

@@ -18,7 +18,7 @@ import click
 from vidcam._version import __version__
 from vidcam.errors import UsageError, VidcamError
 
-COMMANDS = ("run", "live", "batch", "train", "evaluate", "inspect")
+COMMANDS = ("run", "live", "batch", "train", "evaluate", "inspect", "export")
 INTERRUPTED = 130
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,9 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import printable
 from vidcam.cli.options import common_options, loading_options, model_arguments, options_of
-from vidcam.types import OpenNetwork
 
 if TYPE_CHECKING:
-    from vidcam.cam.build.anatomy import Anatomy
+    from vidcam.cam.anatomy import Anatomy
     from vidcam.models import Classifier
 
 PREPROCESSING = {
@@ -47,11 +45,11 @@ def inspect(quiet: bool, **options: Any) -> None:
     vidcam inspect cats_dogs
     vidcam inspect my_model.keras --preprocess unit
     """
-    from vidcam.cam.build.anatomy import dissect
+    from vidcam.cam.anatomy import anatomy_of
     from vidcam.models import load_model
 
     classifier = load_model(**model_arguments(options), layer=options["layer"])
-    anatomy = dissect(classifier)
+    anatomy = anatomy_of(classifier)
     lines = [*_facts(classifier, anatomy), *([] if quiet else ["", *_layers(anatomy)])]
     click.echo("\n".join(printable(line) for line in lines))
 
@@ -59,8 +57,9 @@ def inspect(quiet: bool, **options: Any) -> None:
 def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
     width, height = c.input_size
     labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
-    chosen = next(layer for layer in anatomy.layers if layer.path == anatomy.chosen)
-    scaling = PREPROCESSING.get(c.preprocess, f"{c.preprocess}, of pixels {_pixels(c.preprocess)}")
+    trainable = anatomy.trainable
+    chosen = [f"{layer.path}, {_map(layer.shape)}" for layer in anatomy.layers if _is_chosen(layer.path, anatomy)]
+    scaling = PREPROCESSING.get(c.preprocess) or f"{c.preprocess}, of pixels {_pixels(c.preprocess)}"
     return [
         f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
         f"input       {width}x{height}, {'RGB' if c.channels == 3 else 'grey'}",
@@ -68,9 +67,10 @@ def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
         f"fit         {FITS[c.fit]}",
         f"classes     {len(c.labels)}: {labels}" + (f" ({c.labels_from})" if c.labels_from else ""),
         f"ends with   {ENDS[anatomy.end]}",
-        *_network(c),
+        f"format      {anatomy.network}",
+        f"parameters  {anatomy.parameters:,}" + (f", {trainable:,} of them trainable" if trainable else ""),
         f"methods     {', '.join(anatomy.methods)}",
-        f"explains    {chosen.path}, {_map(chosen.shape)}: {anatomy.reason}",
+        f"explains    {'; '.join(chosen)}: {anatomy.reason}",
     ]
 
 
@@ -79,15 +79,8 @@ def _pixels(scaling: str) -> str:
     return "0..1" if max(map(abs, numbers)) <= 1 else "0..255"
 
 
-def _network(c: Classifier) -> list[str]:
-    """Returns what there is to say of the network itself."""
-    if isinstance(c.model, OpenNetwork):
-        model = c.model.peek()
-        weights = sum(math.prod(n.shape) for n in model.get_ops() if n.get_type_name() == "Constant")
-        tensors = ", ".join(f"{t.get_any_name()} {t.partial_shape}" for t in (*model.inputs, *model.outputs))
-        return [f"format      {c.model.kind}: {tensors}", f"parameters  {weights:,}"]
-    trained = sum(math.prod(w.shape) for w in c.model.trainable_weights)
-    return ["format      Keras", f"parameters  {c.model.count_params():,}, {trained:,} of them trainable"]
+def _is_chosen(path: str, anatomy: Anatomy) -> bool:
+    return path == anatomy.chosen or path in anatomy.chosen.split(",")
 
 
 def _layers(anatomy: Anatomy) -> list[str]:
@@ -96,7 +89,7 @@ def _layers(anatomy: Anatomy) -> list[str]:
     kind = max(len("kind"), *(len(layer.kind) for layer in anatomy.layers))
     rows = [f"  {'layer'.ljust(path)}  {'kind'.ljust(kind)}  map"]
     for layer in anatomy.layers:
-        mark = "*" if layer.path == anatomy.chosen else " "
+        mark = "*" if _is_chosen(layer.path, anatomy) else " "
         rows.append(f"{mark} {layer.path.ljust(path)}  {layer.kind.ljust(kind)}  {_map(layer.shape)}")
     return rows
 

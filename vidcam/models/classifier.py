@@ -1,21 +1,46 @@
-"""`Classifier`: a Keras model together with what it expects of a picture."""
+"""`Classifier`: a network together with what it expects of a picture."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from vidcam._archive import Stored
+from vidcam.errors import VidcamError
 from vidcam.models.fit import fit_frame
 from vidcam.models.preprocess import apply_scaling, scaling_of
 from vidcam.types import Array, Fit, Placement, Scaling
 
 
+class Later:
+    """A network that is loaded when it is first asked for.
+
+    Args:
+        load: loads it.
+    """
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._network: Any = None
+
+    def __call__(self) -> Any:
+        """Returns the network."""
+        with self._lock:
+            if self._network is None:
+                self._network = self._load()
+            return self._network
+
+
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A Keras model and what is needed to show it a picture and to read its answer.
+    """A network and what is needed to show it a picture and to read its answer.
 
     Attributes:
-        model: the `keras.Model`, which vidcam never changes, or a `vidcam.types.OpenNetwork`.
+        network: the `keras.Model`, a `vidcam.types.OpenNetwork`, what loads it when it is needed, or None where
+            there is only a graph; `model` gives it.
         name: the zoo name or the file's stem, for captions and provenance.
         preprocess: the name of the step from RGB 0..255 to the model's input (`scaling_of`).
         input_size: (width, height) in pixels that frames are fitted to; under `keep` the smaller of the two is the
@@ -28,9 +53,12 @@ class Classifier:
         labels_from: how the labels are known; empty where that needs no saying.
         source: where the weights came from, for provenance.
         token_grid: rows and columns of a transformer's patches, None to find them.
+        neither: the class that stands for none of the others, a third output say; None where there is no such.
+        identity: names the network by its content and by what reads it; None where it is in memory only.
+        graph: what a `.vidcam` file holds: the network's graph for one layer and this scaling; None without one.
     """
 
-    model: Any
+    network: Any
     name: str
     preprocess: str
     input_size: tuple[int, int]
@@ -42,6 +70,24 @@ class Classifier:
     token_grid: tuple[int, int] | None = None
     preprocess_from: str = ""
     labels_from: str = ""
+    neither: int | None = None
+    identity: str | None = None
+    graph: Stored | None = None
+
+    @property
+    def model(self) -> Any:
+        """The `keras.Model` or `OpenNetwork`, loaded now if it was not needed before; vidcam never changes it.
+
+        Raises:
+            VidcamError: there is only a graph.
+        """
+        if self.network is None:
+            layer = ", ".join(self.graph.card["layer"]) if self.graph else ""
+            raise VidcamError(
+                f"{self.source}: holds a graph that explains {layer} on OpenVINO and nothing else; for another layer "
+                "or engine, and to train or change it, give the model that it was exported from"
+            )
+        return self.network() if isinstance(self.network, Later) else self.network
 
     def __repr__(self) -> str:
         few = ", ".join(self.labels[:3]) + (", ..." if len(self.labels) > 3 else "")

@@ -56,7 +56,7 @@ def open_classifier(
     shown = max(2, opened.classes)
     names, how = _labels(labels, told, shown)
     return Classifier(
-        model=opened.network,
+        opened.network,
         name=name,
         preprocess=preprocess or told.preprocess,
         preprocess_from="as given" if preprocess else told.preprocess_from,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vidcam import _archive, _cache
 from vidcam._tensorflow import input_shape, keras
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import zoo
 from vidcam.models.archive import first_line, load_custom_objects, quiet_keras, read_card, read_model
-from vidcam.models.classifier import Classifier
+from vidcam.models.card import card_of, classifier_of, neither_of
+from vidcam.models.classifier import Classifier, Later
 from vidcam.models.files import ModelFile, find_model
-from vidcam.models.labels import default_labels, read_labels
+from vidcam.models.graph_file import open_graph
+from vidcam.models.identity import classifier_identity, network_identity
+from vidcam.models.labels import read_labels
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
+from vidcam.models.settle import checked_size, labels_of
 from vidcam.types import FITS, Fit
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb", ".xml", ".zip", ".pt", ".pth", ".safetensors")
@@ -40,8 +47,8 @@ def load_model(
     """Loads a classifier.
 
     Args:
-        model: a name (`vidcam.models.names()`), the path of a model file or folder, or a `keras.Model`, which is used
-            as it is and never changed.
+        model: a name (`vidcam.models.names()`), the path of a model file or folder, a `.vidcam` file that `vidcam
+            export` wrote, or a `keras.Model`, which is used as it is and never changed.
         weights: a weights file (`.weights.h5`, `.h5`, or a `.keras` of the same network) for a model by name, instead
             of the download.
         labels: a name for each class, or a file of them (see `read_labels`).
@@ -66,6 +73,100 @@ def load_model(
         raise UsageError(f"fit {fit!r} is unknown; choose one of {', '.join(FITS)}")
     if preprocess is not None:
         scaling_of(preprocess)
+    options: dict[str, Any] = {
+        "weights": weights,
+        "labels": labels,
+        "preprocess": preprocess,
+        "input_size": checked_size(input_size),
+        "fit": fit,
+        "layer": layer,
+        "output": output,
+        "token_grid": token_grid,
+        "custom_objects": custom_objects,
+        "unsafe": unsafe,
+    }
+    if isinstance(model, str | Path) and Path(model).suffix.lower() == _archive.SUFFIX:
+        return open_graph(Path(model), options)
+    opened = _opened(model, options)
+    if opened is not None:
+        return opened
+    identity = network_identity(model, options)
+    load = partial(_load, model, **options)
+    if identity is None:
+        return load()
+    found = _shipped(model, options, identity) or _kept(model, options, identity)
+    if found is not None:
+        return replace(found, network=Later(lambda: load().model), identity=identity)
+    classifier = replace(load(), identity=identity)
+    key = classifier_identity(identity, model, options)
+    if key is not None:
+        _cache.store(key, card_of(classifier))
+    return classifier
+
+
+def _opened(model: Any, options: Mapping[str, Any]) -> Classifier | None:
+    """Opens a file that OpenVINO reads; returns None for anything else, also for what cannot be read."""
+    if not isinstance(model, str | Path) or str(model) in zoo.ZOO or str(model) in zoo.BUNDLED:
+        return None
+    path = _path(model)
+    if options["weights"] is not None:
+        raise UsageError(f"--weights goes with a model by name; {path} has its own")
+    file = find_model(path)
+    if file.kind == "keras":
+        return None
+    from vidcam.models.foreign import open_classifier
+
+    names = ("labels", "preprocess", "input_size", "fit", "layer", "output")
+    return open_classifier(file, _name(file), **{name: options[name] for name in names})
+
+
+def _shipped(model: Any, options: Mapping[str, Any], identity: str) -> Classifier | None:
+    """Returns a classifier that ships inside the package by the graph that ships with it."""
+    if str(model) not in zoo.BUNDLED:
+        return None
+    file = zoo.BUNDLED[str(model)].with_suffix(_archive.SUFFIX)
+    plain = all(not options[name] for name in ("weights", "preprocess", "layer", "custom_objects", "unsafe"))
+    if not plain or not file.is_file():
+        return None
+    try:
+        return replace(open_graph(file, options), source=str(zoo.BUNDLED[str(model)]))
+    except VidcamError:
+        return None
+
+
+def _kept(model: Any, options: Mapping[str, Any], identity: str) -> Classifier | None:
+    """Returns a classifier by what was found out when it was loaded before."""
+    key = classifier_identity(identity, model, options)
+    stored = None if key is None else _cache.load(key)
+    if stored is None:
+        return None
+    weights = options["weights"]
+    # Where the file lies is no matter of its content.
+    source = str(zoo.BUNDLED.get(str(model), model))
+    if str(model) in zoo.ZOO:
+        source = "imagenet" if weights is None else str(weights)
+    try:
+        return classifier_of(stored.card, None, source=source)
+    except (KeyError, TypeError, ValueError, VidcamError):
+        _cache.remove(str(key))
+        return None
+
+
+def _load(
+    model: Any,
+    *,
+    weights: str | Path | None,
+    labels: str | Path | tuple[str, ...] | list[str] | None,
+    preprocess: str | None,
+    input_size: int | tuple[int, int] | None,
+    fit: Fit | None,
+    layer: str | None,
+    output: str | int | None,
+    token_grid: tuple[int, int] | None,
+    custom_objects: str | Path | Mapping[str, Any] | None,
+    unsafe: bool,
+) -> Classifier:
+    """Loads a classifier with its network; see `load_model`."""
     if isinstance(custom_objects, str | Path):
         custom_objects = load_custom_objects(custom_objects)
 
@@ -82,12 +183,6 @@ def load_model(
         if weights is not None:
             raise UsageError(f"--weights goes with a model by name; {path} has its own")
         file = find_model(path)
-        if file.kind != "keras":
-            from vidcam.models.foreign import open_classifier
-
-            size = _size(input_size)
-            chosen: dict[str, Any] = {"labels": labels, "preprocess": preprocess, "input_size": size, "fit": fit}
-            return open_classifier(file, _name(file), **chosen, layer=layer, output=output)
         network, name, source = read_model(file.path, custom_objects, unsafe=unsafe), _name(file), str(path)
         card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
@@ -95,7 +190,7 @@ def load_model(
     classes, in_size, channels = _interface(network, name)
     known = known_network(network)
     imagenet = known is not None and classes == IMAGENET_CLASSES
-    size = _size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
+    size = checked_size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
     if size is None:
         raise UsageError(f"{name}: takes pictures of any size; say which with --input-size (input_size=)")
     if preprocess is not None:
@@ -105,17 +200,18 @@ def load_model(
     else:
         scaled, known_from = scaling(network, name, known)
     return Classifier(
-        model=network,
+        network,
         name=name,
         preprocess=scaled,
         preprocess_from=known_from,
         input_size=size,
         channels=channels,
         fit=fit or card.get("fit") or ("keep" if imagenet and known and zoo.ZOO[known].pooled else "squash"),
-        labels=_labels(labels, card, classes, imagenet),
+        labels=labels_of(labels, card, classes, imagenet=imagenet),
         layer=layer or card.get("layer"),
         source=source,
         token_grid=token_grid or _pair(card.get("token_grid")),
+        neither=neither_of(card, classes),
     )
 
 
@@ -206,26 +302,3 @@ def _traced_output(network: Any, channels: int) -> tuple[int | None, ...]:
             f"{network.name}: the model has not been built; call it once on a batch of pictures first "
             f"({first_line(error, 100)})"
         ) from error
-
-
-def _size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    if input_size is None:
-        return None
-    width, height = (input_size, input_size) if isinstance(input_size, int) else input_size
-    if min(width, height) < 8 or max(width, height) > 8192:
-        raise UsageError(f"input size {width}x{height} is out of range; sides are 8 to 8192 pixels")
-    return int(width), int(height)
-
-
-def _labels(
-    given: str | Path | tuple[str, ...] | list[str] | None, card: Mapping[str, Any], classes: int, imagenet: bool
-) -> tuple[str, ...]:
-    if given is not None:
-        labels = read_labels(given) if isinstance(given, str | Path) else tuple(given)
-    elif "labels" in card:
-        labels = tuple(card["labels"])
-    else:
-        labels = zoo.imagenet_labels() if imagenet else default_labels(classes)
-    if len(labels) != classes:
-        raise UsageError(f"{len(labels)} labels were given, but the model has {classes} classes")
-    return labels

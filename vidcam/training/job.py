@@ -114,7 +114,7 @@ def train(
     if options.half:
         half.round_weights(model)
     classifier = Classifier(
-        model=model,
+        model,
         name=output.stem,
         preprocess="none",
         input_size=options.input_size,  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -57,7 +56,7 @@ def look(classifier: Classifier, height: int, width: int, layer: Layers = None, 
     Raises:
         UsageError: it has no convolution whose map leads to its classes, or no layer of that name.
     """
-    network = classifier.model
+    network = classifier.network
     model = network.peek().clone() if peek else network.read()
     images = scale_pixels(model, classifier.scaling, network.channels_first)
     model = ov.Model(model.get_results(), [images], "network")
@@ -96,7 +95,7 @@ class OpenBuilder:
     @property
     def open(self) -> bool:
         """Whether pictures may be of several sizes."""
-        return self._classifier.model.size is None
+        return self._classifier.network.size is None
 
     @cached_property
     def facts(self) -> Facts:
@@ -105,8 +104,8 @@ class OpenBuilder:
         return self.build(height, width).facts
 
     def key(self) -> str:
-        """Names the network by its file and what was chosen of it."""
-        return key_of(self._classifier, self._layer)
+        """Names the network by its file."""
+        return str(self._classifier.network.digest)
 
     def build(self, height: int, width: int) -> Graph:
         """Makes the graph for pictures of a size.
@@ -146,10 +145,3 @@ class OpenBuilder:
                 f"{self._classifier.name}: one picture changes what it says of another; export it with an open batch "
                 "dimension"
             )
-
-
-def key_of(classifier: Classifier, layer: Layers) -> str:
-    """Names a network by its file and what was chosen of it, without reading it."""
-    scaling = classifier.scaling
-    chosen = layer if layer is None or isinstance(layer, str) else list(layer)
-    return json.dumps([classifier.model.digest, scaling.mean, scaling.std, scaling.reverse, chosen])

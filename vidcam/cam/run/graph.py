@@ -39,7 +39,8 @@ class Graph:
         facts: about the network.
         size: (height, width) of the pictures that it takes, None for any.
         difference: how far, of their maximum, its results are from TensorFlow's at most; 0 where nobody compared.
-        model: reads or returns the `openvino.Model`, which the caller may change.
+        model: returns an `openvino.Model` that the caller may change; it and what is compiled of it live no longer than
+            this graph, which keeps the weights.
     """
 
     facts: Facts
@@ -62,15 +63,13 @@ class Graph:
         }
 
 
-def stored_graph(stored: Stored) -> Graph:
-    """Returns the graph of an archive.
+def facts_on(card: Mapping[str, Any]) -> Facts:
+    """Returns what a card says of a network.
 
     Raises:
         KeyError, TypeError, ValueError: the card lacks something.
     """
-    card: Mapping[str, Any] = stored.card
-    size = card["size"]
-    facts = Facts(
+    return Facts(
         layers=tuple(str(path) for path in card["layer"]),
         classes=int(card["classes"]),
         end=str(card["end"]),
@@ -79,7 +78,19 @@ def stored_graph(stored: Stored) -> Graph:
         steps=int(card.get("steps", 1)),
     )
 
-    def model() -> Any:
-        return core().read_model(model=stored.graph, weights=ov.Tensor(stored.weights, shared_memory=True))
 
-    return Graph(facts, None if size == "any" else (int(size[1]), int(size[0])), float(card["difference"]), model)
+def stored_graph(stored: Stored) -> Graph:
+    """Returns the graph of an archive.
+
+    Raises:
+        KeyError, TypeError, ValueError: the card lacks something.
+        RuntimeError: OpenVINO cannot read the graph.
+    """
+    facts, size = facts_on(stored.card), stored.card["size"]
+    fixed = None if size == "any" else (int(size[1]), int(size[0]))
+    read = core().read_model(model=stored.graph, weights=ov.Tensor(stored.weights, shared_memory=True))
+
+    def model(_: Any = stored.weights) -> Any:  # which OpenVINO reads from for as long as the graph is computed
+        return read.clone()
+
+    return Graph(facts, fixed, float(stored.card["difference"]), model)

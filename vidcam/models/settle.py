@@ -1,0 +1,49 @@
+"""Options of a classifier, checked against what its network or card says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vidcam.errors import UsageError
+from vidcam.models import zoo
+from vidcam.models.labels import default_labels, read_labels
+
+
+def checked_size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Returns a (width, height) that was given as a side or as that, None where nothing was.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    if input_size is None:
+        return None
+    width, height = (input_size, input_size) if isinstance(input_size, int) else input_size
+    if min(width, height) < 8 or max(width, height) > 8192:
+        raise UsageError(f"input size {width}x{height} is out of range; sides are 8 to 8192 pixels")
+    return int(width), int(height)
+
+
+def labels_of(
+    given: str | Path | tuple[str, ...] | list[str] | None,
+    card: Mapping[str, Any],
+    classes: int,
+    *,
+    imagenet: bool = False,
+) -> tuple[str, ...]:
+    """Returns a name for each class: what was given, what the card says, ImageNet's, or numbers.
+
+    Raises:
+        UsageError: there are more or fewer names than classes.
+        VidcamError: a file of labels cannot be read.
+    """
+    if given is not None:
+        labels = read_labels(given) if isinstance(given, str | Path) else tuple(given)
+    elif "labels" in card:
+        labels = tuple(card["labels"])
+    else:
+        labels = zoo.imagenet_labels() if imagenet else default_labels(classes)
+    if len(labels) != classes:
+        raise UsageError(f"{len(labels)} labels were given, but the model has {classes} classes")
+    return labels
