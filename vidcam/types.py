@@ -266,7 +266,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         count, height, width = self.maps.shape
-        what = f"{count} frames, maps of {width}x{height}, {self.logits.shape[1]} classes"
+        what = f"{count} frame{'' if count == 1 else 's'}, maps of {width}x{height}, {self.logits.shape[1]} classes"
         return f"Explanation({what}\n  {_counted(self.targets)})"
 
 
@@ -308,7 +308,7 @@ class Track:
         _, height, width = self.maps.shape
         span = f"{self.times[0]:.2f} to {self.times[-1]:.2f} s, " if len(self) else ""
         how = ", ".join(self.meta[key] for key in ("model", "method", "layer") if key in self.meta)
-        what = f"{len(self)} frames, {span}maps of {width}x{height}, {len(self.labels)} classes"
+        what = f"{len(self)} frame{'' if len(self) == 1 else 's'}, {span}maps of {width}x{height}, {len(self.labels)} classes"
         return f"Track({what}\n  {how + '; ' if how else ''}{_counted(self.targets, self.labels)})"
 
     @classmethod

@@ -230,7 +230,7 @@ def test_unreadable_frames_are_counted_and_strict_fails(files, tmp_path, capfd):
     assert "5 of 6 frames, 1 unreadable" in stdout
     code, _, stderr = vidcam(capfd, *arguments, "-o", tmp_path / "b.mp4", "--strict")
     assert code == 1
-    assert stderr.splitlines()[-1].endswith("1 frames could not be read (--strict)")
+    assert stderr.splitlines()[-1].endswith("1 frame could not be read (--strict)")
 
 
 def test_a_pipe_as_source_is_refused_instead_of_waited_for(tmp_path, capfd):

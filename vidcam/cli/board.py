@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from vidcam.cli import printable
+from vidcam.cli import count, printable
 
 if TYPE_CHECKING:
     from vidcam.batch.crew import Progress
@@ -64,7 +64,9 @@ class Board:
     def _tell(self, progress: Progress) -> None:
         for record in progress.records[self._told :]:
             self._told += 1
-            said = f"failed: {record.error}" if record.state == "failed" else f"{record.numbers['explained']} frames"
+            said = (
+                f"failed: {record.error}" if record.state == "failed" else count(record.numbers["explained"], "frame")
+            )
             click.echo(printable(f"{self._told}/{progress.total} {record.name}: {said}"), err=True)
 
     def __enter__(self) -> Self:

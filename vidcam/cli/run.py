@@ -141,7 +141,7 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     if result.interrupted:
         return stop.exit_code
     if strict and result.damaged:
-        say(f"{source}: {result.damaged} frames could not be read (--strict)")
+        say(f"{source}: {count(result.damaged, 'frame')} could not be read (--strict)")
         return 1
     return 0
 

@@ -292,7 +292,10 @@ class _Session:
         """Says what the session was, after its end."""
         notes = list(self.capture.notes)
         if self.recorder.dropped:
-            notes.append(f"{self.recorder.dropped} pictures are not in the recording: the encoder was too slow")
+            lost = self.recorder.dropped
+            notes.append(
+                f"{lost} picture{'s are' if lost > 1 else ' is'} not in the recording: the encoder was too slow"
+            )
         return LiveResult(
             frames=self.display.figures.shown,
             dropped=self._frames.dropped,

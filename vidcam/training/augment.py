@@ -25,7 +25,6 @@ HIDDEN, PATCH = 0.3, (0.15, 0.5)
 BORDER = 128.0
 DRAWS = 6
 """Numbers that say which part of a picture is seen: area, aspect, top, left, mirrored, turned."""
-STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
