@@ -308,7 +308,8 @@ class Track:
         _, height, width = self.maps.shape
         span = f"{self.times[0]:.2f} to {self.times[-1]:.2f} s, " if len(self) else ""
         how = ", ".join(self.meta[key] for key in ("model", "method", "layer") if key in self.meta)
-        what = f"{len(self)} frame{'' if len(self) == 1 else 's'}, {span}maps of {width}x{height}, {len(self.labels)} classes"
+        count = f"{len(self)} frame{'' if len(self) == 1 else 's'}"
+        what = f"{count}, {span}maps of {width}x{height}, {len(self.labels)} classes"
         return f"Track({what}\n  {how + '; ' if how else ''}{_counted(self.targets, self.labels)})"
 
     @classmethod
