@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from vidcam._files import make_folder, write_text
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError
 from vidcam.metrics import classification as metrics
+from vidcam.metrics.rejection import among_others, rejection
 from vidcam.models.classifier import Classifier
 from vidcam.render import overlay
 from vidcam.report import classification as report
@@ -41,7 +42,8 @@ class Evaluation:
     """What was found.
 
     Attributes:
-        scores: split -> scores.
+        scores: split -> scores; of a classifier that knows a class for none of the others, among these.
+        rejections: split -> what that class is worth, in words; empty without one.
         main: the split that the curves, sheets and the report are of.
         probabilities: split -> float64 (N, classes).
         verdict: a sentence on overfitting.
@@ -55,6 +57,7 @@ class Evaluation:
     verdict: str
     folder: Path
     note: str = ""
+    rejections: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Returns the figures as a text for the terminal."""
@@ -63,7 +66,7 @@ class Evaluation:
             f"(+-{100 * s.error:.2f})  calibration error {s.calibration_error:.4f}"
             for name, s in self.scores.items()
         ]
-        said = [self.note] if self.note else []
+        said = [*(f"{name:<6} {text}" for name, text in self.rejections.items()), *([self.note] if self.note else [])]
         return "\n".join(
             [*rows, *said, "", self.scores[self.main].report_text.rstrip(), "", self.verdict, str(self.folder)]
         )
@@ -82,7 +85,8 @@ def match_labels(folder: Folder, classifier: Classifier) -> Folder:
     Raises:
         UsageError: the two do not know the same classes.
     """
-    if sorted(folder.labels) != sorted(classifier.labels):
+    known = [label for i, label in enumerate(classifier.labels) if i != classifier.neither]
+    if sorted(folder.labels) not in (sorted(classifier.labels), sorted(known)):
         theirs = ", ".join(classifier.labels[:10]) + (", ..." if len(classifier.labels) > 10 else "")
         raise UsageError(
             f"{folder.root}: holds the classes {', '.join(folder.labels)}, but {classifier.name} knows {theirs}; "
@@ -149,18 +153,30 @@ def evaluate(
     answers = {
         name: predict(explainer, pictures.pixels, progress, f"evaluating {name}") for name, pictures in splits.items()
     }
-    scores = {name: metrics.score(p, splits[name].classes, classifier.labels) for name, p in answers.items()}
+    neither, labels = classifier.neither, list(classifier.labels)
+    judged = {name: (p, splits[name].classes) for name, p in answers.items()}
+    rejections = {}
+    if neither is not None:
+        rejections = {name: rejection(p, classes, neither) for name, (p, classes) in judged.items()}
+        judged = {name: among_others(p, classes, neither) for name, (p, classes) in judged.items()}
+        label = labels.pop(neither)
+    scores = {name: metrics.score(p, classes, labels) for name, (p, classes) in judged.items()}
     main = list(splits)[-1]
-    pictures, p = splits[main], answers[main]
-    curves = _plots(p, pictures.classes, scores[main], classifier.labels, folder)
-    _sheets(classifier, pictures, p, split=main, folder=folder, progress=progress)
-    found = Evaluation(scores, main, answers, metrics.overfitting(scores), folder, note)
+    curves = _plots(*judged[main], scores[main], labels, folder)
+    _sheets(classifier, splits[main], answers[main], split=main, folder=folder, progress=progress)
+    said = {name: r.sentence(label) for name, r in rejections.items()}
+    found = Evaluation(scores, main, answers, metrics.overfitting(scores), folder, note, said)
     write_text(folder / "report.txt", found.summary() + "\n")
     figures = {
         "model": classifier.source or classifier.name,
         "labels": list(classifier.labels),
         "splits": {
-            name: {**s.as_json(), "unreadable": [str(f) for f in splits[name].unreadable]} for name, s in scores.items()
+            name: {
+                **s.as_json(),
+                **({"neither": rejections[name].as_json()} if rejections else {}),
+                "unreadable": [str(f) for f in splits[name].unreadable],
+            }
+            for name, s in scores.items()
         },
         "curves_of": main,
         **curves,

@@ -121,6 +121,7 @@ def train(
         channels=3,
         fit=options.fit,
         labels=data.labels,
+        neither=count - 1 if options.background is not None else None,
         source=str(output),
     )
     # Names, not paths: the file may travel.
