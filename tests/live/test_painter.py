@@ -47,6 +47,18 @@ def test_a_class_that_takes_over_shows_its_own_evidence():
     np.testing.assert_array_equal(painter.paint(picture, item, slow), expected)
 
 
+def test_no_heat_and_a_grey_caption_where_the_model_sees_none_of_its_classes():
+    picture = np.zeros_like(counted(1234))
+    item = seen(picture)
+    nothing = replace(item, value=replace(item.value, neither=item.value.explanation.targets[0][0]))
+    np.testing.assert_array_equal(Painter().paint(picture, nothing, PLAIN), picture)
+    said = [Painter().paint(picture, i, replace(PLAIN, look=LOOK))[:60].max() for i in (item, nothing)]
+    assert said[1] < 0.75 * said[0]
+    asked = replace(PLAIN, target="0")  # who asks for the class sees its map
+    item = replace(nothing, value=replace(nothing.value, settings=asked))
+    assert (Painter().paint(picture, item, asked) != picture).any()
+
+
 def test_a_map_of_another_size_is_not_drawn():
     picture = counted(1, 200, 100)
     np.testing.assert_array_equal(Painter().paint(picture, seen(counted(1)), PLAIN), picture)

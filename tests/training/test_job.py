@@ -18,7 +18,7 @@ from vidcam import cli
 from vidcam.cam import Explainer
 from vidcam.models import fit_frame, load_model, save_classifier
 from vidcam.models.zoo import ZOO
-from vidcam.training import augment, distill
+from vidcam.training import augment, distill, job, loop
 from vidcam.training import data as pictures
 from vidcam.training.pictures import read_picture
 
@@ -343,3 +343,19 @@ def _other(file: Path) -> None:
     from tests.networks import as_classifier, binary_cnn
 
     save_classifier(as_classifier(binary_cnn(32), labels=("cat", "dog")), file)
+
+
+def test_hardly_a_picture_of_the_classes_is_lost_to_the_background() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 4)).astype(np.float32)
+    classes = rng.integers(0, 3, 1000)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="predictions")(inputs))
+    kernel, bias = rng.normal(size=(4, 3)).astype(np.float32), np.float32([0, 0, 1])
+    for start, limit in ((bias, job.LOST), (np.float32([0, 0, -50]), 0.0)):
+        model.get_layer("predictions").set_weights([kernel, start])
+        job._admit(model, loop.Samples(x, classes, loop.one_hot(classes, 3), np.ones(1000, np.float32)))
+        known = model.predict(x[classes < 2], verbose=0)
+        assert abs((known.argmax(axis=1) == 2).mean() - limit) <= 0.0016  # one picture of 660
+        np.testing.assert_array_equal(model.get_layer("predictions").get_weights()[0], kernel)
+    np.testing.assert_array_equal(model.get_layer("predictions").get_weights()[1], [0, 0, -50])  # never raised

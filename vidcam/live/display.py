@@ -229,16 +229,19 @@ class Display:
         now, settings, seen = self._clock(), self._controls.settings, self._maps.newest()
         classes: list[dict[str, Any]] = []
         target: list[str] = []
+        nothing = False
         if seen:
             e, labels = seen.value.explanation, seen.value.labels
             order = e.probabilities[0].argsort()[::-1][:5]
             classes = [{"label": labels[i], "probability": round(float(e.probabilities[0][i]), 4)} for i in order]
             target = [labels[i] for i in e.targets[0]]
+            nothing = seen.value.nothing
         return {
             "source": self._capture.name,
             "model": self._explaining.model,
             "classes": classes,
             "target": target,
+            "nothing": nothing,
             "locked": settings.target != "top",
             "rate": round(self.figures.rate(now), 1),
             "latency_ms": round(1000 * self.figures.latency),

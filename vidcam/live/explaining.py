@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam.cam import METHODS, Explainer, alternatives
+from vidcam.cam.targets import TOP
 from vidcam.errors import UsageError
 from vidcam.live.controls import Controls, Settings
 from vidcam.live.slot import Slot
@@ -35,6 +36,7 @@ class Seen:
         cut: whether a scene begins with it.
         motion: since the frame explained before, see `vidcam.render.flow`; None where nobody looked.
         seconds: how long it took.
+        neither: the class that stands for none of the others, None where there is no such.
     """
 
     explanation: Explanation
@@ -44,6 +46,12 @@ class Seen:
     cut: bool
     motion: Array | None
     seconds: float
+    neither: int | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the model says that it sees none of its classes, and nobody asked for a class."""
+        return self.settings.target == TOP and self.explanation.targets[0] == (self.neither,)
 
 
 class Explaining:
@@ -120,7 +128,9 @@ class Explaining:
         motion = self._motions(fitted).on(explanation.maps.shape[1:])
         self._ready = self._clock()
         self._took = self._ready - began
-        seen = Seen(explanation, item.number, labels, settings, self._scenes.cut(fitted), motion, self._took)
+        neither = explainer.classifier.neither
+        cut = self._scenes.cut(fitted)
+        seen = Seen(explanation, item.number, labels, settings, cut, motion, self._took, neither)
         self._controls.seen(explanation.targets[0], labels)
         self.busy = ""
         self._maps.put(seen, item.time)

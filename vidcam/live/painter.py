@@ -46,19 +46,23 @@ class Painter:
             return rgb.copy()
         look = settings.look
         raw, peak = self._scaled(seen)
+        nothing = seen.value.nothing
+        if nothing:
+            raw, peak = np.zeros_like(raw), 0.0
         if settings.overlay:
             picture = compose(
                 rgb, raw, placement, peak,
                 view=look.view, colormap=look.colormap, alpha=look.alpha, opacity=look.opacity,
             )  # fmt: skip
-            if look.colorbar:
+            if look.colorbar and not nothing:
                 draw_colorbar(picture, look.colormap, peak)
         else:
             picture = rgb.copy()
         if look.caption:
             e = seen.value.explanation
             left = rgb.shape[1] if picture.shape[1] > rgb.shape[1] else 0
-            draw_caption(picture, caption_text(e.targets[0], e.probabilities[0], seen.value.labels), left=left)
+            text = caption_text(e.targets[0], e.probabilities[0], seen.value.labels)
+            draw_caption(picture, text, left=left, faint=nothing)
         return picture
 
     def _scaled(self, seen: Item[Seen]) -> tuple[Array, float]:

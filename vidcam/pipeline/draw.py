@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vidcam.cam import target_name
+from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.meter import Meter
@@ -66,6 +67,7 @@ class Drawer:
     """What is needed to draw any frame: the look, the class names, the cells and the history of each.
 
     Attributes:
+        silent: for each cell the target of which it shows no heat, see `silent_target`.
         planes: whether frames that are stored as planes stay planes.
         width: of the pictures in pixels, None for that of the frames.
         steadiness: measures the first cell's heat as it is shown.
@@ -75,18 +77,23 @@ class Drawer:
     labels: Sequence[str]
     grid: Grid
     histories: Sequence[History]
+    silent: Sequence[tuple[int, ...] | None]
     planes: bool = False
     width: int | None = None
     steadiness: Steadiness | None = None
 
-    def heat(self, batch: Explained, i: int, cell: int) -> tuple[Array, float]:
-        """Returns a cell's map of a frame, to be asked for once a frame, and the value that is hottest."""
+    def heat(self, batch: Explained, i: int, cell: int) -> tuple[Array, float, bool]:
+        """Returns a cell's map of a frame, to be asked for once a frame, the value that is hottest, and whether there
+        is a class to show heat of."""
         e, time = batch.explanations[cell], float(batch.frames[i].time)
         raw, peak = self.histories[cell](e.maps[i], time, e.targets[i], cut=batch.cuts[i], motion=batch.motion(i))
+        warm = e.targets[i] != self.silent[cell]
+        if not warm:
+            raw, peak = np.zeros_like(raw), 0.0
         if cell == 0 and self.steadiness is not None and batch.moves:
             shown = np.clip(raw / peak, 0.0, 1.0) if peak > 0 else np.zeros_like(raw)
             self.steadiness.add(batch.moves[i], [shown], batch.cuts[i])
-        return raw, peak
+        return raw, peak, warm
 
     def text(self, e: Explanation, i: int, title: str) -> str:
         """Returns what is written on a cell: the method where there are several, the target and its probability."""
@@ -106,6 +113,7 @@ def draw(
     tracks: Sequence[Track] = (),
     *,
     histories: Sequence[History] = (),
+    metas: Sequence[Mapping[str, str]] = (),
     planes: bool = False,
     width: int | None = None,
     meter: Meter | None = None,
@@ -120,6 +128,7 @@ def draw(
         grid: how the cells are laid out and named.
         tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
         histories: of each cell, where drawing goes on from something; new ones by default.
+        metas: the provenance of each cell's maps; where there is none, every target has heat.
         planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
         width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
@@ -129,7 +138,8 @@ def draw(
         A picture for each frame, in order.
     """
     histories = histories or new_histories(look, len(grid.titles), tracks)
-    drawer = Drawer(look, labels, grid, histories, planes, width, steadiness)
+    silent = [silent_target(meta, labels) for meta in metas] or [None] * len(grid.titles)
+    drawer = Drawer(look, labels, grid, histories, silent, planes, width, steadiness)
     meter = meter or Meter(False)
     timeline: Timeline | None = None
     for batch in explained:
@@ -140,7 +150,8 @@ def draw(
                 if look.view == "timeline" and not isinstance(picture, Planes):
                     if timeline is None:
                         size = (picture.shape[1], picture.shape[0])
-                        timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size)
+                        neither = tracks[0].meta.get("neither")
+                        timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size, neither)
                     picture = timeline.under(picture, float(frame.time))
             # Every stage before this one may still hold the batch, and the encoder what it is given.
             frame = batch.frames[i] = frame.without_picture()
@@ -164,7 +175,7 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     assert not isinstance(rgb, Planes)
     cells = []
     for cell, (explanation, title) in enumerate(zip(batch.explanations, grid.titles, strict=True)):
-        raw, peak = drawer.heat(batch, i, cell)
+        raw, peak, warm = drawer.heat(batch, i, cell)
         picture = compose(
             rgb,
             raw,
@@ -175,9 +186,9 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
             alpha=look.alpha,
             opacity=look.opacity,
         )
-        if look.colorbar:
+        if look.colorbar and warm:
             draw_colorbar(picture, look.colormap, peak)
-        draw_caption(picture, drawer.text(explanation, i, title))
+        draw_caption(picture, drawer.text(explanation, i, title), faint=not warm)
         cells.append(picture)
     return tile([None if n is None else rgb if n < 0 else cells[n] for n in places], columns, drawer.width)
 
@@ -192,7 +203,7 @@ def _even(frame: tuple[int, int], width: int | None) -> tuple[int, int]:
 def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i: int, drawer: Drawer) -> Planes:
     """Draws a frame's one cell on the planes that the source stores."""
     look, explanation = drawer.look, batch.explanations[0]
-    raw, peak = drawer.heat(batch, i, 0)
+    raw, peak, warm = drawer.heat(batch, i, 0)
     picture = compose_planes(
         frame,
         raw,
@@ -202,10 +213,24 @@ def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i:
         alpha=look.alpha,
         opacity=look.opacity,
     )
-    if look.colorbar:
+    if look.colorbar and warm:
         draw_colorbar(picture, look.colormap, peak)
-    draw_caption(picture, drawer.text(explanation, i, drawer.grid.titles[0]))
+    draw_caption(picture, drawer.text(explanation, i, drawer.grid.titles[0]), faint=not warm)
     return picture
+
+
+def silent_target(meta: Mapping[str, str], labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Returns the target of which no heat is shown, None where every one has some.
+
+    That a picture shows none of the classes is no thing at a place. Who asks for that class by name sees its map.
+
+    Args:
+        meta: the provenance of the maps.
+        labels: a name for each class.
+    """
+    neither = meta.get("neither")
+    follows = meta.get("target", TOP) in (TOP, CLIP_TOP)
+    return (labels.index(neither),) if follows and neither in labels else None
 
 
 def caption_text(target: Sequence[int], probabilities: Array, labels: Sequence[str]) -> str:

@@ -164,6 +164,7 @@ def run(
             shown.labels,
             shown.grid,
             shown.tracks,
+            metas=shown.metas,
             planes=planes,
             width=media.width,
             meter=meter,

@@ -132,6 +132,7 @@ def provenance(source: str, explainer: Explainer, target: Target, **more: str) -
         "layer": explainer.layer,
         "method": explainer.method.name,
         "target": str(target),
+        **({"neither": c.labels[c.neither]} if c.neither is not None else {}),
         **({"against": "yes"} if explainer.against else {}),
         **({"top_channels": str(explainer.top_channels)} if explainer.top_channels else {}),
         "fit": c.fit,

@@ -16,13 +16,15 @@ SMALLEST = 9
 """Pixels; letters below that cannot be read."""
 LINES = 3
 """Lines that a caption has at most."""
+FAINT = 165
+"""The grey of letters that say that there is nothing to see."""
 _SHRUNK = 0.7
 """By how much letters get smaller before a long text takes another line."""
 _COVERED = 0.4
 """The share of a picture's height that several lines may cover."""
 
 
-def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | None = None) -> None:
+def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | None = None, faint: bool = False) -> None:
     """Writes a text into a picture's upper left corner.
 
     The letters grow with the picture; a text that is too long gets smaller, then more lines, then an ellipsis.
@@ -32,6 +34,7 @@ def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | Non
         text: what to write; an empty text draws nothing.
         left: x in pixels where the part of the picture that the text belongs to begins.
         width: that part's width in pixels; None for the rest of the picture.
+        faint: in grey: there is nothing to see.
     """
     height, whole = shape_of(picture)
     width = whole - left if width is None else width
@@ -40,7 +43,7 @@ def draw_caption(picture: Picture, text: str, *, left: int = 0, width: int | Non
         return
     rows, columns = letters.shape
     margin = min(max(2, min(height, width) // 60), max(0, (width - columns) // 2), max(0, (height - rows) // 2))
-    _stamp(picture, left + margin, margin, letters)
+    _stamp(picture, left + margin, margin, letters, FAINT if faint else 255)
 
 
 def draw_label(picture: Picture, text: str, *, right: int, top: int | None = None, bottom: int | None = None) -> None:
@@ -61,13 +64,13 @@ def draw_label(picture: Picture, text: str, *, right: int, top: int | None = Non
         _stamp(picture, right - columns, y, letters)
 
 
-def _stamp(picture: Picture, x: int, y: int, letters: Array) -> None:
-    """Darkens a part of a picture and writes white letters, uint8 (h, w), on it."""
+def _stamp(picture: Picture, x: int, y: int, letters: Array, ink: int = 255) -> None:
+    """Darkens a part of a picture and writes letters, uint8 (h, w), on it, white or of another grey."""
 
     def draw(box: Array) -> None:
         dark = cv2.convertScaleAbs(box, alpha=0.3)
         weight = letters[..., np.newaxis].astype(np.uint16)
-        box[:] = ((dark * (255 - weight) + 255 * weight + 127) // 255).astype(np.uint8)
+        box[:] = ((dark * (255 - weight) + ink * weight + 127) // 255).astype(np.uint8)
 
     paint(picture, (x, y, x + letters.shape[1], y + letters.shape[0]), draw)
 

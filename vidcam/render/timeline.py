@@ -19,6 +19,8 @@ CEILINGS = (0.1, 0.25, 0.5, 1.0)
 """What the strip's upper edge may stand for: the least that all curves fit below."""
 BACKGROUND = (24, 24, 28)
 GRID = (70, 70, 76)
+NOTHING = (150, 150, 156)
+"""The curve of the class that stands for none of the others."""
 TEXT = (225, 225, 225)
 
 
@@ -30,10 +32,20 @@ class Timeline:
         probabilities: (N, classes).
         labels: a name for each class.
         size: (width, height) of the pictures above, in pixels.
+        neither: the label of the class that stands for none of the others; its curve is grey.
     """
 
-    def __init__(self, times: Array, probabilities: Array, labels: Sequence[str], size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        times: Array,
+        probabilities: Array,
+        labels: Sequence[str],
+        size: tuple[int, int],
+        neither: str | None = None,
+    ) -> None:
         self.leading = leading(probabilities)
+        colors = iter(COLORS)
+        self._colors = [NOTHING if labels[c] == neither else next(colors) for c in self.leading]
         self._width = size[0]
         self._height = strip_height(size)
         self._font = max(SMALLEST, round(self._height * 0.15))
@@ -79,10 +91,10 @@ class Timeline:
             ]
             width = scale * max(1, self._height // 70)
             if len(points) > 1:
-                draw.line(points, fill=COLORS[i], width=width, joint="curve")
+                draw.line(points, fill=self._colors[i], width=width, joint="curve")
             else:
                 x, y = points[0]
-                draw.ellipse([x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width], fill=COLORS[i])
+                draw.ellipse([x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width], fill=self._colors[i])
         self._name(draw, [writable(labels[c]) for c in self.leading], left, right - 4 * self._font * scale, scale)
         foot = self._bottom * scale + 0.3 * self._font * scale
         draw.text((left, foot), f"{self._start:.1f} s", fill=TEXT, font=font)
@@ -99,7 +111,7 @@ class Timeline:
         if _length(draw, names, size) > room:
             names = [_shortened(draw, name, size, room / len(names)) for name in names]
         at = left
-        for name, color in zip(names, COLORS, strict=False):
+        for name, color in zip(names, self._colors, strict=True):
             draw.text((at, 0.2 * self._font * scale), name, fill=color, font=font_for(name, size))
             at += _length(draw, [name], size)
 

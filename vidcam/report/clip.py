@@ -191,6 +191,7 @@ def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: 
         "times": [round(t, 5) for t in _shown_at(track)],
         "curves": curves,
         "explained": [[n, len(list(same))] for n, same in groupby(names)],
+        "neither": track.meta.get("neither"),
         "cuts": [] if track.cuts is None else np.flatnonzero(track.cuts).tolist(),
         "starts": {"original": float(original.info.origin), "overlay": float(overlay.info.origin)},
         "sound": overlay.info.audio > 0,

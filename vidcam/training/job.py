@@ -27,6 +27,8 @@ FINE_TUNE_RATE = 0.02
 """The learning rate of fine-tuning, as a share of the head's."""
 GROUNDS = 512
 """At most so many pictures of the background show around others."""
+LOST = 0.005
+"""The share of the validation pictures that may be taken for the background."""
 AUGMENTED_VIEWS = 3
 """How many varied views of each picture the frozen base is asked about, beside the picture itself."""
 
@@ -111,6 +113,8 @@ def train(
     if options.half:
         half.round_weights(model)
     temperature = _calibrate(model, val)
+    if options.background is not None:
+        _admit(model, val)
     if options.half:
         half.round_weights(model)
     classifier = Classifier(
@@ -251,6 +255,20 @@ def _features(body: Any, samples: loop.Samples, plan: loop.Plan, views: int, pro
         np.tile(samples.targets[:1], (1, views, 1)),
         np.tile(samples.weights, views),
     )
+
+
+def _admit(model: Any, val: loop.Samples) -> None:
+    """Lowers the background's logit until hardly a validation picture of the other classes is taken for it.
+
+    Who shows a cat and reads that there is none has lost more than who sees heat on an empty room.
+    """
+    log_p = np.log(np.clip(loop.predictor(model)(val.inputs), 1e-12, 1.0))
+    known = val.classes != log_p.shape[1] - 1
+    excess = log_p[known, -1] - log_p[known, :-1].max(axis=1)
+    last = model.get_layer("predictions")
+    kernel, bias = last.get_weights()
+    bias[-1] -= max(0.0, float(np.quantile(excess, 1 - LOST)))
+    last.set_weights([kernel, bias])
 
 
 def _begin(model: Any, file: Path) -> None:

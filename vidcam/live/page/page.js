@@ -50,7 +50,7 @@ function show(state) {
   byId("viewers").textContent = state.viewers;
   byId("classes").replaceChildren(...state.classes.map((c) => {
     const row = document.createElement("li");
-    row.className = state.target.includes(c.label) ? "target" : "";
+    row.className = state.target.includes(c.label) ? (state.nothing ? "target nothing" : "target") : "";
     const label = document.createElement("span");
     const percent = document.createElement("b");
     row.style.backgroundSize = `${100 * c.probability}% 100%`;

@@ -3,7 +3,9 @@ const times = data.times;
 const count = times.length;
 const usual = count > 1 ? (times.at(-1) - times[0]) / (count - 1) : 0;
 const middle = (i) => (i + 1 < count ? (times[i] + times[i + 1]) / 2 : times[i] + Math.min(usual, 0.1) / 4);
-const colours = new Map(data.curves.map(([name], i) => [name, `k${i}`]));
+// The class that stands for none of the others is grey.
+const hue = (name, i) => (name === data.neither ? "k7" : `k${i}`);
+const colours = new Map(data.curves.map(([name], i) => [name, hue(name, i)]));
 const colour = (name) => colours.get(name) ?? "k7";
 
 function frameAt(time) {
@@ -42,7 +44,7 @@ function embedded(id) {
 const legend = byId("legend");
 const values = data.curves.map(([name], k) => {
   const value = h("span", { class: "number" });
-  const item = h("li", { class: `k${k}` }, h("span", { class: "swatch" }), h("span", { class: "name" }, name), value);
+  const item = h("li", { class: hue(name, k) }, h("span", { class: "swatch" }), h("span", { class: "name" }, name), value);
   legend.append(item);
   return { name, value, item };
 });
@@ -79,9 +81,9 @@ function drawChart() {
   chart.setAttribute("aria-label", `Probabilities over time: ${data.curves.map(([name]) => name).join(", ")}`);
   for (const y of [0, 50, 100]) chart.append(s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
   for (const i of data.cuts) chart.append(s("line", { class: "cut", x1: x(i), x2: x(i), y1: 0, y2: 100 }, s("title", {}, "A scene begins")));
-  for (const [k, [, curve]] of [...data.curves.entries()].reverse()) {
+  for (const [k, [name, curve]] of [...data.curves.entries()].reverse()) {
     const line = thinned(curve).map((i) => `${x(i).toFixed(1)},${(100 - curve[i] / 100 / ceiling).toFixed(2)}`).join("L");
-    if (line) chart.append(s("path", { class: `curve k${k}`, d: `M${line}` }));
+    if (line) chart.append(s("path", { class: `curve ${hue(name, k)}`, d: `M${line}` }));
   }
   if (data.explained.length > 1) {
     let begin = 0;
