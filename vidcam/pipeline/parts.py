@@ -238,6 +238,7 @@ def _draw(part: _Part) -> None:
             film.look,
             tracks[0].labels,
             grid,
+            metas=[track.meta for track in tracks],
             planes=sink.stores_planes and on_planes(film.look, grid),
             width=film.media.width,
             histories=_histories(film, number, len(titles)),
