@@ -2,6 +2,11 @@
 
 Everything random in an epoch follows from the seed and the epoch's number, so that a resumed run sees the same batches
 as one that was never stopped.
+
+Keras' callbacks were weighed for that (3.15). `BackupAndRestore` keeps the weights, the optimizer's state and the
+epoch's number, but `EarlyStopping` begins anew when training does: what the best weights were and for how long is
+forgotten, so that a resumed run keeps other weights. Neither holds the average of the weights, which epoch varies which
+way, or a teacher's answers, and nothing tells that the pictures are others. `CSVLogger` writes what `history` has.
 """
 
 from __future__ import annotations
