@@ -213,7 +213,10 @@ def test_a_network_of_many_sizes_that_knows_what_it_does_not_know(trained: tuple
     assert classifier.labels == ("disc", "square", "no shape")
     assert (classifier.fit, classifier.input_size) == ("keep", (64, 64))
     found = json.loads((tmp_path / "many/evaluation.json").read_text())
-    assert found["splits"]["val"]["count"] == 12
+    val = found["splits"]["val"]  # measured among its classes; what the background is worth stands beside
+    assert (val["count"], val["neither"]["none"], val["neither"]["others"]) == (8, 4, 8)
+    assert "no shape" in (tmp_path / "many/report.txt").read_text()
+    assert classifier.neither == 2
     wide = cv2.imread(str(next((data / "test/disc").iterdir())))[..., ::-1]
     assert Explainer(classifier)(np.hstack([wide, wide])).maps.shape[1:] == (8, 16)
 
