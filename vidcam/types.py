@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidcam._contrast import Contrast, rival_of
 from vidcam.errors import VidcamError
 
 Array = NDArray[Any]
@@ -388,10 +389,13 @@ class Track:
         Args:
             path: the file, written as it is named.
         """
-        width = max((len(t) for t in self.targets), default=1)
-        targets = np.array([t + (-1,) * (width - len(t)) for t in self.targets], dtype=np.int32)
         p = self.placement
-        more: dict[str, Any] = {"cuts": self.cuts, "motions": self.motions}
+        rivals = [rival_of(t) for t in self.targets]
+        more: dict[str, Any] = {
+            "cuts": self.cuts,
+            "motions": self.motions,
+            "rivals": _table(rivals) if any(rivals) else None,
+        }
         with Path(path).open("wb") as file:
             np.savez_compressed(
                 file,
@@ -400,7 +404,7 @@ class Track:
                 maps=self.maps,
                 logits=self.logits,
                 probabilities=self.probabilities,
-                targets=targets,
+                targets=_table(self.targets),
                 placement=np.array([*p.frame, *p.input, *p.source, *p.target], dtype=np.float64),
                 labels=np.array(self.labels, dtype=np.str_),
                 meta=np.array(json.dumps(dict(self.meta))),
@@ -429,7 +433,7 @@ class Track:
                     maps=data["maps"],
                     logits=data["logits"],
                     probabilities=data["probabilities"],
-                    targets=tuple(tuple(int(i) for i in row if i >= 0) for row in data["targets"]),
+                    targets=_targets(data["targets"], data["rivals"] if "rivals" in data.files else None),
                     placement=Placement(
                         frame=(int(p[0]), int(p[1])),
                         input=(int(p[2]), int(p[3])),
@@ -445,3 +449,17 @@ class Track:
             raise VidcamError(f"{path}: no such file") from None
         except Exception as error:
             raise VidcamError(f"{path}: not a vidcam track ({type(error).__name__}: {error})") from error
+
+
+def _table(classes: Sequence[tuple[int, ...]]) -> Array:
+    """Returns class indices as an int32 array, a row a frame, filled up with -1."""
+    width = max((len(t) for t in classes), default=1)
+    return np.array([[*t, *[-1] * (width - len(t))] for t in classes], dtype=np.int32)
+
+
+def _targets(table: Array, rivals: Array | None) -> tuple[tuple[int, ...], ...]:
+    rows = [tuple(int(i) for i in row if i >= 0) for row in table]
+    if rivals is None:
+        return tuple(rows)
+    others = [[int(i) for i in row if i >= 0] for row in rivals]
+    return tuple(Contrast(t, r) if r else t for t, r in zip(rows, others, strict=True))

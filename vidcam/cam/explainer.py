@@ -13,7 +13,7 @@ from vidcam.cam.run import EngineName, Pass
 from vidcam.cam.run.graph import Facts
 from vidcam.cam.run.scores import masked_scores
 from vidcam.cam.runner import Runner
-from vidcam.cam.targets import Layers, Target, class_weights, resolve_target, selection_of
+from vidcam.cam.targets import Layers, Target, class_weights, explained, resolve_rival, resolve_target, selection_of
 from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier, Explanation, Placement
 
@@ -29,6 +29,9 @@ class Explainer:
         batch_size: how many frames are computed at once.
         against: show what speaks against the target: its negated logit is explained. For CAM, Grad-CAM, HiResCAM and
             XGrad-CAM that is the negated map.
+        rather_than: explain the target in contrast to classes, or to `next`, each frame's best one beside the target:
+            its logit less `gamma` times theirs (Finer-CAM, CVPR 2025). None for the target alone.
+        gamma: how much the classes of `rather_than` count; of several each has its share.
         top_channels: for Score-CAM, how many channels get a forward pass, those with the greatest variance; None for
             all.
         weights: values to compute with instead of the model's own, one array for each of `model.weights`; the model
@@ -49,6 +52,8 @@ class Explainer:
         *,
         batch_size: int = 8,
         against: bool = False,
+        rather_than: Target = None,
+        gamma: float = 1.0,
         top_channels: int | None = None,
         weights: Sequence[Array] | None = None,
         engine: EngineName = "auto",
@@ -59,6 +64,9 @@ class Explainer:
             raise UsageError(f"batch size {batch_size} is out of range; it is at least 1")
         self.classifier = classifier
         self.batch_size = batch_size
+        self.rather_than = rather_than
+        self.gamma = gamma
+        self._rival = resolve_rival(rather_than, classifier.labels)
         self._choose(method, against, top_channels)
         self._runner = Runner(classifier, layer, weights=weights, engine=engine, batch_size=batch_size)
         check_head(self.method, self._runner.facts)
@@ -81,7 +89,7 @@ class Explainer:
 
     def _choose(self, method: str, against: bool, top_channels: int | None) -> None:
         self.method = find_method(method)
-        check_method_options(self.method, against, top_channels)
+        check_method_options(self.method, against, top_channels, self.rather_than)
         self.against = against
         self.top_channels = top_channels
 
@@ -168,7 +176,12 @@ class Explainer:
 
     def _selection(self, target: Target) -> Array:
         chosen = resolve_target(target, self.classifier.labels)
-        return selection_of(chosen, self._runner.facts.classes, against=self.against)
+        if self._rival and chosen and set(chosen) & set(self._rival):
+            both = ", ".join(self.classifier.labels[i] for i in chosen if i in self._rival)
+            raise UsageError(f"--rather-than {self.rather_than}: {both} is explained already; name another class")
+        return selection_of(
+            chosen, self._runner.facts.classes, against=self.against, rival=self._rival, gamma=self.gamma
+        )
 
     def _maps(self, images: Array, seen: Pass, selection: Array) -> Array:
         """Makes the method's maps (B, h, w) of a pass."""
@@ -205,18 +218,19 @@ def explain_together(
             seen = passes[key]
             part.append((explainer._maps(images, seen, selection), seen.logits, seen.probabilities))
     return tuple(
-        _explanation(part, resolve_target(target, explainer.classifier.labels), placement)
+        _explanation(part, resolve_target(target, explainer.classifier.labels), explainer._rival, placement)
         for part, (explainer, target) in zip(parts, asked, strict=True)
     )
 
 
 def _explanation(
-    parts: Sequence[tuple[Array, Array, Array]], chosen: tuple[int, ...] | None, placement: Placement
+    parts: Sequence[tuple[Array, Array, Array]],
+    chosen: tuple[int, ...] | None,
+    rival: tuple[int, ...] | None,
+    placement: Placement,
 ) -> Explanation:
     maps, logits, probabilities = (np.concatenate(p).astype(np.float32) for p in zip(*parts, strict=True))
-    top = ((int(i),) for i in logits.argmax(axis=1))
-    targets: tuple[tuple[int, ...], ...] = tuple(top) if chosen is None else (chosen,) * len(maps)
-    return Explanation(maps, logits, probabilities, targets, placement)
+    return Explanation(maps, logits, probabilities, explained(chosen, rival, logits), placement)
 
 
 def _checked(frame: Array) -> Array:
@@ -226,7 +240,7 @@ def _checked(frame: Array) -> Array:
     return frame
 
 
-def check_method_options(method: Method, against: bool, top_channels: int | None) -> None:
+def check_method_options(method: Method, against: bool, top_channels: int | None, rather_than: Target = None) -> None:
     """Checks the options that not every method has.
 
     Raises:
@@ -234,6 +248,10 @@ def check_method_options(method: Method, against: bool, top_channels: int | None
     """
     if against and not method.targeted:
         raise UsageError(f"method {method.name} explains no class, so nothing speaks against one; leave --against out")
+    if rather_than is not None and not method.targeted:
+        raise UsageError(
+            f"method {method.name} explains no class, so none rather than another; leave --rather-than out"
+        )
     if top_channels is not None and not method.scored:
         raise UsageError(f"--top-channels goes with scorecam; method {method.name} takes all channels at once")
     if top_channels is not None and top_channels < 1:

@@ -33,6 +33,16 @@ class MapOptions(Options):
         None, "The layer to explain, or several to merge; see `vidcam inspect`.", metavar="NAME[,NAME]"
     )
     against: bool = option(False, "Show what speaks against the target.")
+    rather_than: str | int | Sequence[str | int] | None = option(
+        None,
+        "Why the target and not this: a class, several, or `next` for each frame's best one beside the target.",
+        metavar="CLASS[,CLASS]|next",
+    )
+    gamma: float = option(
+        1.0,
+        "How much the class of --rather-than counts; of several, all together.",
+        kind=Number(0, above=True, whole=False),
+    )
     top_channels: int | None = option(
         None,
         "Of scorecam: forward passes for the N channels that vary most, instead of all.",
@@ -69,8 +79,9 @@ class MapOptions(Options):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 object.__setattr__(self, name, ",".join(value))
-        if isinstance(self.target, list):
-            object.__setattr__(self, "target", tuple(self.target))
+        for name in ("target", "rather_than"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         Options.__post_init__(self)
 
     def check(self) -> None:
@@ -81,7 +92,9 @@ class MapOptions(Options):
         methods = [find_method(name) for name in self.methods]
         scoring = [m for m in methods if m.scored] or methods[:1]
         for m in methods:
-            check_method_options(m, self.against, self.top_channels if m in scoring else None)
+            check_method_options(m, self.against, self.top_channels if m in scoring else None, self.rather_than)
+        if self.gamma != 1.0 and self.rather_than is None:
+            raise UsageError(f"--gamma {self.gamma:g} goes with --rather-than")
         check_engine(self.engine)
         if self.explain == "all" and self.explain_fps is not None:
             raise UsageError(f"--explain-fps {self.explain_fps:g}: explains some frames, and --explain all every one")

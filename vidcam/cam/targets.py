@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from vidcam._contrast import Contrast, rival_of
 from vidcam.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _NAMED = 8
 """Classes that a message names at most."""
 TOP = "top"
+NEXT = "next"
+"""The best of the classes that are not explained, in contrast to which the target is."""
 CLIP_TOP = "clip-top"
 """The class that a whole clip shows most; whoever knows the clip puts the class in its place."""
 Target = str | int | Sequence[str | int] | None
@@ -54,13 +57,44 @@ def resolve_target(target: Target, labels: Sequence[str]) -> tuple[int, ...] | N
     return indices
 
 
-def selection_of(chosen: Sequence[int] | None, classes: int, *, against: bool = False) -> Array:
+def resolve_rival(rival: Target, labels: Sequence[str]) -> tuple[int, ...] | None:
+    """Finds the classes in contrast to which others are explained.
+
+    Args:
+        rival: as `resolve_target` takes classes, or `next` for each frame's runner-up.
+        labels: a name for each class.
+
+    Returns:
+        The class indices, none where nothing is asked for, or None for `next`.
+
+    Raises:
+        UsageError: see `resolve_target`.
+    """
+    if rival is None:
+        return ()
+    if rival == NEXT and not _matches(NEXT, labels):
+        return None
+    if rival in (TOP, CLIP_TOP):
+        raise UsageError(f"--rather-than {rival}: takes a class, or `next` for the best one beside the target")
+    return resolve_target(rival, labels)
+
+
+def selection_of(
+    chosen: Sequence[int] | None,
+    classes: int,
+    *,
+    against: bool = False,
+    rival: Sequence[int] | None = (),
+    gamma: float = 1.0,
+) -> Array:
     """Says as a graph takes it which logits are explained.
 
     Args:
         chosen: what `resolve_target` returns.
         classes: how many there are.
         against: explain the negated logits.
+        rival: what `resolve_rival` returns.
+        gamma: how much the rivals count; of several each has its share.
 
     Returns:
         float32 (classes + 2,): a weight for each class, one for each picture's best class, and one for its runner-up.
@@ -68,8 +102,36 @@ def selection_of(chosen: Sequence[int] | None, classes: int, *, against: bool = 
     import numpy as np
 
     selection = np.zeros(classes + 2, np.float32)
-    selection[list([classes] if chosen is None else chosen)] = -1.0 if against else 1.0
-    return selection
+    selection[list([classes] if chosen is None else chosen)] = 1.0
+    if rival is None:
+        selection[classes + 1] = -gamma
+    elif rival:
+        selection[list(rival)] = -gamma / len(rival)
+    return -selection if against else selection
+
+
+def explained(
+    chosen: tuple[int, ...] | None, rival: tuple[int, ...] | None, logits: Array
+) -> tuple[tuple[int, ...], ...]:
+    """Returns what the maps of pictures explain.
+
+    Args:
+        chosen: what `resolve_target` returns.
+        rival: what `resolve_rival` returns.
+        logits: (B, classes).
+
+    Returns:
+        For each picture its classes; a `Contrast` where they are explained rather than others.
+    """
+    found: list[tuple[int, ...]] = []
+    for scores in logits:
+        target = (int(scores.argmax()),) if chosen is None else chosen
+        others = tuple(c for c in rival or () if c not in target)
+        if rival is None:
+            left = [c for c in range(len(scores)) if c not in target]
+            others = (max(left, key=lambda c: float(scores[c])),) if left else ()
+        found.append(Contrast(target, others) if others else target)
+    return tuple(found)
 
 
 def class_weights(selection: Array, logits: Array) -> Array:
@@ -115,8 +177,10 @@ def alternatives(target: Target, labels: Sequence[str]) -> list[Target]:
 
 
 def target_name(indices: Sequence[int], labels: Sequence[str]) -> str:
-    """Returns the labels of a target, joined by ` + `."""
-    return " + ".join(labels[i] for i in indices)
+    """Returns the labels of a target, joined by ` + `; of a contrast, the others', too."""
+    name = " + ".join(labels[i] for i in indices)
+    rival = rival_of(indices)
+    return f"{name} rather than {' + '.join(labels[i] for i in rival)}" if rival else name
 
 
 def _plain(label: str) -> str:

@@ -348,7 +348,8 @@ def _maker(model: Callable[[], Classifier], how: MapOptions, top_channels: int |
             "top_channels": (top_channels or CHANNELS) if kind.scored else None,
         }
         if not made:
-            made.append(Explainer(model(), method, how.layer, batch_size=1, engine=how.engine, **options))
+            contrast: dict[str, Any] = {"rather_than": how.rather_than, "gamma": how.gamma}
+            made.append(Explainer(model(), method, how.layer, batch_size=1, engine=how.engine, **options, **contrast))
         return made[0].by(method, **options)
 
     return make

@@ -43,7 +43,8 @@ def switches(targets: Sequence[tuple[int, ...]], cuts: Array | None = None) -> i
         cuts: bool (N,), where a scene begins.
     """
     return sum(
-        before != after and (cuts is None or not cuts[i]) for i, (before, after) in enumerate(pairwise(targets), 1)
+        tuple(before) != tuple(after) and (cuts is None or not cuts[i])
+        for i, (before, after) in enumerate(pairwise(targets), 1)
     )
 
 

@@ -78,6 +78,7 @@ def make_cells(
         channels = how.top_channels if find_method(name).scored else None
         if first is None:
             options: dict[str, Any] = {"batch_size": batch_size, "engine": how.engine, "against": how.against}
+            options |= {"rather_than": how.rather_than, "gamma": how.gamma}
             explainer = first = make(classifier, name, how.layer, **options, top_channels=channels)
         else:  # all methods look at the same pass of the network
             explainer = first.by(name, top_channels=channels)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidcam._contrast import rival_of
 from vidcam.cam import target_name
 from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.metrics.steadiness import Steadiness
@@ -234,8 +235,11 @@ def silent_target(meta: Mapping[str, str], labels: Sequence[str]) -> tuple[int, 
 
 
 def caption_text(target: Sequence[int], probabilities: Array, labels: Sequence[str]) -> str:
-    """Returns a target's classes, each with its probability in percent."""
-    return ", ".join(f"{labels[i]} {percent(float(probabilities[i]))}" for i in target)
+    """Returns a target's classes, each with its probability in percent; of a contrast, the others', too."""
+    sides = [
+        ", ".join(f"{labels[i]} {percent(float(probabilities[i]))}" for i in s) for s in (target, rival_of(target))
+    ]
+    return " rather than ".join(side for side in sides if side)
 
 
 def percent(probability: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidcam._contrast import rival_of
 from vidcam._files import OutputFile, writing
 from vidcam.cam import target_name
 from vidcam.errors import UsageError
@@ -67,6 +68,7 @@ class Predictions:
                 "time": time,
                 "target": name,
                 "class": list(target),
+                **({"rather_than": list(rival_of(target))} if rival_of(target) else {}),
                 "logit": logit,
                 "probability": probability,
                 "top": [

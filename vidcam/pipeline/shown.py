@@ -118,6 +118,13 @@ def as_classifier(model: Any) -> Classifier:
     return load_model(model)
 
 
+def contrast_of(explainer: Explainer) -> dict[str, str]:
+    """Says in contrast to what maps explain, where they do."""
+    if explainer.rather_than is None:
+        return {}
+    return {"rather_than": str(explainer.rather_than), "gamma": f"{explainer.gamma:g}"}
+
+
 def provenance(source: str, explainer: Explainer, target: Target, **more: str) -> dict[str, str]:
     """Says how maps were made, for the file's comment tag and the track.
 
@@ -134,6 +141,7 @@ def provenance(source: str, explainer: Explainer, target: Target, **more: str) -
         "target": str(target),
         **({"neither": c.labels[c.neither]} if c.neither is not None else {}),
         **({"against": "yes"} if explainer.against else {}),
+        **contrast_of(explainer),
         **({"top_channels": str(explainer.top_channels)} if explainer.top_channels else {}),
         "fit": c.fit,
         "input_size": "x".join(map(str, c.input_size)),
