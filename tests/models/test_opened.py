@@ -183,7 +183,50 @@ def test_a_damaged_file_is_one_line(name, content, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_maps_of_mobilenet_are_tensorflows(shared_data, tmp_path):
     model = keras.models.load_model(shared_data / "weights" / "mobilenet_v2_imagenet.keras", compile=False)
     classifier = same_maps(save(model, tmp_path / "mobilenet"), model, 224, preprocess="tf", fit="squash")
     assert classifier.labels_from == "ImageNet's assumed"
+
+
+def message(*fields):
+    """Writes a protocol buffer's parts that have a length: pairs of number and bytes."""
+    return b"".join(bytes([number << 3 | 2, len(data)]) + data for number, data in fields)
+
+
+@pytest.mark.parametrize("place", ["../secret.bin", "/etc/passwd", "missing.bin"])
+def test_weights_outside_an_onnx_files_folder_are_not_read(tmp_path, place):
+    (tmp_path / "secret.bin").write_bytes(bytes(64))
+    (tmp_path / "net").mkdir()
+    entry = message((1, b"location"), (2, place.encode()))
+    tensor = message((13, entry))
+    attribute = message((5, tensor))
+    for graph in (message((5, tensor)), message((1, message((5, attribute))))):
+        file = tmp_path / "net" / "net.onnx"
+        file.write_bytes(b"\x08\x08" + message((7, graph)))
+        with pytest.raises(VidcamError, match="not beside it" if place == "missing.bin" else "outside its folder"):
+            load_model(file, preprocess="unit")
+
+
+def test_a_huge_declared_shape_costs_nothing(tmp_path):
+    ops = ov.opset13
+    x = ops.parameter([1, 3, 400_000, 400_000], np.float32, name="x")
+    kernel = np.ones((2, 3, 1, 1), np.float32)
+    y = ops.reduce_mean(ops.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1]), np.int64([2, 3]), False)
+    ov.serialize(ov.Model([y], [x], "huge"), str(tmp_path / "huge.xml"))
+    with pytest.raises(VidcamError, match="gives 480,000,000,000 numbers for a picture"):
+        load_model(tmp_path / "huge.xml", preprocess="unit")
+
+
+def test_an_archive_bomb_is_not_unpacked(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("keras_model.h5", bytes(200_000_000))
+    with pytest.raises(VidcamError, match="unpacks to more than"):
+        load_model(tmp_path / "bomb.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        archive.writestr("../keras_model.h5", b"x")
+    with pytest.raises(VidcamError, match="outside"):
+        load_model(tmp_path / "out.zip")

@@ -11,7 +11,7 @@ from vidcam.cam.merge import merge
 from vidcam.cam.methods import Method, find_method
 from vidcam.cam.run import EngineName, Pass
 from vidcam.cam.run.graph import Facts
-from vidcam.cam.run.scores import masked_scores
+from vidcam.cam.run.scores import masked_scores, position_scores
 from vidcam.cam.runner import Runner
 from vidcam.cam.targets import Layers, Target, class_weights, explained, resolve_rival, resolve_target, selection_of
 from vidcam.errors import UsageError
@@ -44,6 +44,8 @@ class Explainer:
             go with the method, or the engine cannot be had or does not know an operation.
     """
 
+    method: Method
+
     def __init__(
         self,
         classifier: Classifier,
@@ -69,7 +71,7 @@ class Explainer:
         self._rival = resolve_rival(rather_than, classifier.labels)
         self._choose(method, against, top_channels)
         self._runner = Runner(classifier, layer, weights=weights, engine=engine, batch_size=batch_size)
-        check_head(self.method, self._runner.facts)
+        self._settle()
 
     def by(self, method: str, *, against: bool | None = None, top_channels: int | None = None) -> Explainer:
         """Returns an explainer by another method that shares this one's network; nothing is built again.
@@ -84,8 +86,17 @@ class Explainer:
         """
         other = copy(self)
         other._choose(method, self.against if against is None else against, top_channels)
-        check_head(other.method, other._runner.facts)
+        other._settle()
         return other
+
+    def _settle(self) -> None:
+        """Checks that the method is defined for the network; where Grad-CAM is not, Recipro-CAM takes its place."""
+        without = self._runner.facts.without
+        self._instead = ""
+        if without and self.method.name == "gradcam":
+            self.method = find_method("reciprocam")
+            self._instead = f"{self.method.title} instead of Grad-CAM: {without}"
+        check_head(self.method, self._runner.facts)
 
     def _choose(self, method: str, against: bool, top_channels: int | None) -> None:
         self.method = find_method(method)
@@ -105,8 +116,8 @@ class Explainer:
 
     @property
     def note(self) -> str:
-        """Why TensorFlow computes although OpenVINO is there; empty where there is nothing to tell."""
-        return self._runner.note
+        """Why another engine or method computes than was to be expected; empty where there is nothing to tell."""
+        return "; ".join(text for text in (self._runner.note, self._instead) if text)
 
     def ready(self, width: int, height: int) -> None:
         """Builds what frames of a size need, ahead of the first.
@@ -188,8 +199,13 @@ class Explainer:
         if self.method.scored:
             weights = class_weights(selection, seen.logits)
             needed = [masked_scores(self._runner, images, a, weights, self.top_channels) for a in seen.activations]
-        else:
+        elif self.method.needs == "positions":
+            weights, size = class_weights(selection, seen.logits), (images.shape[1], images.shape[2])
+            needed = [position_scores(self._runner, size, i, a, weights) for i, a in enumerate(seen.activations)]
+        elif self.method.targeted:
             needed = list(seen.gradients)
+        else:
+            needed = list(seen.activations)
         given = [(a, n) if self.method.targeted else (a,) for a, n in zip(seen.activations, needed, strict=True)]
         return merge([self.method.function(*arrays) for arrays in given])
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     np = module("numpy")  # the command line's help lists the methods, and is quick
 
-Need = Literal["gradient", "pooled head", "scores"]
+Need = Literal["gradient", "pooled head", "scores", "positions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Method:
         paper: authors and year.
         needs: what there has to be: the `gradient` of the target's logit (B, h, w, K) or (B, 1, 1, K); a `pooled head`,
             which is a global average pooling and one dense layer; or `scores` (B, K), the target's logit on the picture
-            masked by each channel, a forward pass a channel. None of them: the activations alone.
+            masked by each channel, a forward pass a channel; or the same for the `positions` (B, h w + 1), with the
+            features of one position alone, a pass of the head each. None of them: the activations alone.
         function: activations (B, h, w, K), and the gradient or the scores -> raw map (B, h, w).
     """
 
@@ -238,6 +239,23 @@ def scorecam(activations: Array, scores: Array) -> Array:
     weights = np.exp(scores - peak.astype(scores.dtype))
     total = weights.sum(1, keepdims=True)
     return _weighted(activations, np.divide(weights, total, out=np.zeros_like(weights), where=total != 0.0))
+
+
+@_register("reciprocam", "Recipro-CAM", "Byun & Lee 2022", "positions")
+def reciprocam(activations: Array, scores: Array) -> Array:
+    """Recipro-CAM: the target's logit when only one position's features pass to the head, without any gradient.
+
+    The logit when none passes is taken off, which the paper's scaling cancels: so a position that speaks against the
+    target is negative. Behind a global average pooling and a dense layer this is Grad-CAM's map.
+
+    Args:
+        activations: (B, h, w, K).
+        scores: (B, h w + 1), the logit for each position row by row, and at the end the one for none.
+
+    Returns:
+        Raw maps (B, h, w). Byun and Lee, Recipro-CAM, arXiv:2209.14074, 2022, eq. 3 to 5.
+    """
+    return (scores[:, :-1] - scores[:, -1:]).reshape(activations.shape[:3])
 
 
 def _even(gradient: Array) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 from vidcam._options import Number, Options, option
 from vidcam.errors import UsageError
 
-METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "eigencam", "scorecam")
+METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "eigencam", "scorecam", "reciprocam")
 
 
 @dataclass(frozen=True, slots=True)

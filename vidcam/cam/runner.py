@@ -94,6 +94,9 @@ class Runner:
     def classify_masked(self, image: Array, masks: Array) -> Array:
         return self._try(lambda engine: engine.classify_masked(image, masks))
 
+    def classify_features(self, features: Array, layer: int, size: tuple[int, int]) -> Array:
+        return self._try(lambda engine: engine.classify_features(features, layer, size))
+
     def _try(self, compute: Callable[[Engine], T]) -> T:
         try:
             return compute(self._engine)

@@ -82,8 +82,8 @@ def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
     answer = _answer(whole, file, output)
     index = [o.get_node().get_name() for o in whole.outputs].index(answer.get_node().get_name())
     form = _form(picture, index, file)
+    check_size(whole, str(file.named))
     model, quantized = _plain(whole, form)
-    check_size(model, str(file.named))
     if not any(node.get_type_name() in ("Convolution", "GroupConvolution") for node in model.get_ops()):
         raise UsageError(
             f"{file.named}: has no convolution, so nothing in it has positions; vidcam explains convolutional networks"

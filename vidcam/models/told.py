@@ -68,6 +68,8 @@ def told_of(file: ModelFile, opened: Opened, model: Any) -> Told:
         scaled, how = exported.preprocess, exported.preprocess_from
     if not scaled and starts_with_scaling(model):
         scaled, how = "none", "the arithmetic it begins with"
+    if not scaled and (opened.classes, opened.channels, opened.network.size) == (10, 1, (28, 28)):
+        scaled, how = "unit", "MNIST's assumed"
     if labels is None:
         labels, labels_from = exported.labels, exported.labels_from
     return Told(scaled, how, labels, labels_from, exported.size, exported.fit)

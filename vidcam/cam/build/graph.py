@@ -97,6 +97,23 @@ def trace_masked(network: Network) -> Callable[[Any, Any], tuple[Any]]:
     return freeze(forward, [picture, tf.TensorSpec([None, None, None], "float32")])
 
 
+def trace_head(traced: Traced, layer: int) -> Callable[[Any], tuple[Any]]:
+    """Traces what follows a target layer: features (N, h', w', K) in the place of its own to logits (N, classes)."""
+    whole: Any = traced.function
+    tapped = whole.outputs[2 + 2 * layer]
+    while tapped.op.type in ("Identity", "Cast"):
+        tapped = tapped.op.inputs[0]
+    weights = {placeholder.name: value for value, placeholder in whole.graph.captures}
+
+    def head(features: Any) -> Any:
+        given = {tapped.name: tf.cast(features, tapped.dtype), **weights}
+        return tf.graph_util.import_graph_def(
+            whole.graph.as_graph_def(), input_map=given, return_elements=[whole.outputs[0].name], name=""
+        )
+
+    return freeze(head, [tf.TensorSpec([None, None, None, tapped.shape[3]], "float32")])
+
+
 def select(logits: Any, selection: Any) -> Any:
     """Says how much each picture's logits weigh in what is explained.
 

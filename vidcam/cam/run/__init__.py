@@ -80,6 +80,18 @@ class Engine(Protocol):
             UsageError: the graph does not say where its scaling ends.
         """
 
+    def classify_features(self, features: Array, layer: int, size: tuple[int, int]) -> Array:
+        """Returns the logits (N, classes) of features in the place of a target layer's.
+
+        Args:
+            features: (N, h, w, K).
+            layer: which of the target layers.
+            size: (height, width) of the pictures that they are of.
+
+        Raises:
+            UsageError: the classes depend on more than the layer.
+        """
+
 
 def check_engine(engine: EngineName) -> EngineName:
     """Checks the choice of an engine.

@@ -42,6 +42,8 @@ class OpenVINO:
         self._whole = _Sizes(supply, _as_it_is, batch_size)
         self._forward = _Sizes(supply, _forward_only, batch_size)
         self._masked = _Sizes(supply, _masked, CHUNK)
+        self._supply = supply
+        self._heads: dict[tuple[Any, ...], Any] = {}
         self._lock = threading.Lock()
 
     def prepare(self, height: int, width: int) -> None:
@@ -67,6 +69,16 @@ class OpenVINO:
         images = np.broadcast_to(image, (len(masks), *image.shape))
         with self._lock:
             found = self._masked.run(np.ascontiguousarray(images), {"mask": masks})
+        return found["logits"]
+
+    def classify_features(self, features: Array, layer: int, size: tuple[int, int]) -> Array:
+        key = (size, layer)
+        with self._lock:
+            if key not in self._heads:
+                head = _headed(self._supply(*size).model(), layer)
+                head.reshape({"features": [CHUNK, *features.shape[1:]]})
+                self._heads[key] = _compile(head)
+            found = _outputs(self._heads[key], {"features": _filled(features, CHUNK)}, len(features))
         return found["logits"]
 
 
@@ -212,3 +224,31 @@ def _masked(model: Any) -> Any:
         reader.replace_source_output(masked.output(0))
     model.add_parameters([mask])
     return _only(model, ("logits",))
+
+
+def _headed(model: Any, layer: int) -> Any:
+    """Puts a new input, `features` (N, h, w, K), in the place of a layer's map, and leaves the logits only."""
+    ops = ov.opset13
+    tensor = model.output(f"activations.{layer}" if layer else "activations").get_node().input_value(0)
+    orders = []
+    # Back through what only lays the map out for its output, to what the head reads.
+    while tensor.get_node().get_type_name() in ("Transpose", "Convert") and len(tensor.get_target_inputs()) == 1:
+        node = tensor.get_node()
+        if node.get_type_name() == "Transpose":
+            orders.append(node.input_value(1).get_node().get_data().reshape(-1))
+        tensor = node.input_value(0)
+    features = ops.parameter(ov.PartialShape([-1, -1, -1, -1]), np.float32, name="features")
+    features.output(0).set_names({"features"})
+    given: Any = features
+    for order in orders:
+        given = ops.transpose(given, np.argsort(order))
+    given = ops.convert(given, tensor.get_element_type())
+    for reader in tensor.get_target_inputs():
+        reader.replace_source_output(given.output(0))
+    logits = model.output("logits").get_node().input_value(0)
+    try:
+        return ov.Model([logits], [features], "vidcam")
+    except RuntimeError as error:
+        raise UsageError(
+            "method reciprocam cannot be used for this layer: the classes depend on more than its map"
+        ) from error

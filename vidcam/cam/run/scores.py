@@ -1,4 +1,7 @@
-"""What Score-CAM needs: the target's logit on the picture masked by each channel of a layer, a forward pass each."""
+"""What methods without a gradient need: the target's logit on many changed inputs, a forward pass each.
+
+Score-CAM masks the picture by each channel of a layer; Recipro-CAM hands the head one position's features at a time.
+"""
 
 from __future__ import annotations
 
@@ -56,3 +59,30 @@ def _lively(channels: Array, top: int | None) -> Array:
         return lively
     variance = channels[..., lively].var(axis=(0, 1))
     return np.sort(lively[np.argsort(-variance, kind="stable")[:top]])
+
+
+def position_scores(engine: Engine, size: tuple[int, int], layer: int, activations: Array, weights: Array) -> Array:
+    """Scores what a layer sees at each position alone.
+
+    Args:
+        engine: what computes.
+        size: (height, width) of the pictures.
+        layer: which of the target layers.
+        activations: (B, h, w, K), of that layer.
+        weights: (B, classes), of each picture's logits in its score.
+
+    Returns:
+        (B, h w + 1), the scores row by row, and the one with no position at all.
+    """
+    rows, columns = activations.shape[1:3]
+    scores = np.empty((len(activations), rows * columns + 1), np.float32)
+    for score, features, of in zip(scores, activations, weights, strict=True):
+        for start in range(0, len(score), CHUNK):
+            count = min(CHUNK, len(score) - start)
+            alone = np.zeros((count, *features.shape), np.float32)
+            for i in range(count):
+                row, column = divmod(start + i, columns)
+                if row < rows:
+                    alone[i, row, column] = features[row, column]
+            score[start : start + count] = engine.classify_features(alone, layer, size) @ of
+    return scores

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidcam._tensorflow import tf
-from vidcam.cam.build.graph import trace, trace_masked
+from vidcam.cam.build.graph import trace, trace_head, trace_masked
 from vidcam.cam.build.network import Network, freeze, image_spec
 from vidcam.cam.run import Pass
 from vidcam.cam.targets import Layers
@@ -41,6 +41,10 @@ class TensorFlow:
     def _masked(self) -> Callable[[Any, Any], Any]:
         return trace_masked(self._network)
 
+    @cached_property
+    def _heads(self) -> dict[int, Callable[[Any], Any]]:
+        return {}
+
     def prepare(self, height: int, width: int) -> None:
         """Needs nothing: one graph computes pictures of every size."""
 
@@ -54,4 +58,10 @@ class TensorFlow:
 
     def classify_masked(self, image: Array, masks: Array) -> Array:
         logits: Array = self._masked(tf.constant(image), tf.constant(masks.astype(np.float32)))[0].numpy()
+        return logits
+
+    def classify_features(self, features: Array, layer: int, size: tuple[int, int]) -> Array:
+        if layer not in self._heads:
+            self._heads[layer] = trace_head(self._traced, layer)
+        logits: Array = self._heads[layer](tf.constant(features))[0].numpy()
         return logits
