@@ -41,7 +41,7 @@ def export(output: Path | None, *, overwrite: bool, quiet: bool, **options: Any)
     size = "pictures of any size" if done.size is None else f"pictures of {done.size[0]}x{done.size[1]}"
     click.echo(
         printable(
-            f"{done.path}: {', '.join(done.layer)} of {classifier.name}, {size}, {done.bytes / 2**20:.1f} MiB; "
-            f"within {done.difference:.0e} of TensorFlow"
+            f"{done.path}: {', '.join(done.layer)} of {classifier.name}, {size}, {done.bytes / 2**20:.1f} MiB"
+            + (f"; within {done.difference:.0e} of TensorFlow" if done.difference else "")
         )
     )
