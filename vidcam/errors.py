@@ -15,3 +15,17 @@ class Interrupted(VidcamError):  # noqa: N818 - nothing went wrong
 
 class UsageError(VidcamError):
     """Something was asked for that makes no sense: an unknown option value, label or layer. Exit code 2."""
+
+
+class Unsaid(UsageError):  # noqa: N818 - what is wrong stands in the message
+    """A model file leaves something open that an option has to say.
+
+    Attributes:
+        option: the argument of `vidcam.load_model` that says it.
+        guess: a value with which the rest of the model can be looked at; it may be wrong.
+    """
+
+    def __init__(self, message: str, option: str, guess: object) -> None:
+        super().__init__(message)
+        self.option = option
+        self.guess = guess

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
+from tests.models.test_opened import save, two_outputs
 from tests.networks import binary_cnn, flatten_cnn, gap_cnn, nested, subclassed
 from vidcam.cam import METHODS, Explainer
 from vidcam.cam.anatomy import dissect
@@ -39,6 +40,35 @@ def test_a_model_file_is_described(tmp_path, capsys):
     assert [line[2:].split()[0] for line in layers] == ["first", "pool", "last"]
     assert [line[0] for line in layers] == [" ", " ", "*"]
     assert "32x32, 6 channels" in layers[0]
+
+
+def test_what_the_file_leaves_open_is_marked_as_unknown(tmp_path, capsys):
+    inside = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="only")(inside)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    keras.Model(inside, keras.layers.Dense(3, activation="softmax")(x)).save(tmp_path / "model.keras")
+    code, out, err = inspect(capsys, tmp_path / "model.keras")
+    assert (code, err) == (0, [])
+    facts = dict(line.split(maxsplit=1) for line in out.split("\n\n")[0].splitlines())
+    assert facts["input"] == (
+        "unknown, the network takes any; --input-size says which (what follows is for 224x224), RGB"
+    )
+    assert facts["preprocess"].startswith("unknown; --preprocess says it: none, unit, tf, torch, caffe or mean=")
+    assert facts["classes"].startswith("3: ")
+    assert facts["explains"].startswith("only, 222x222, 4 channels")
+    said = inspect(capsys, tmp_path / "model.keras", "--preprocess", "unit", "--input-size", 64)[1]
+    assert "unknown" not in said
+    assert "input       64x64, RGB" in said
+
+
+def test_of_several_outputs_one_is_looked_at_and_that_is_said(tmp_path, capsys):
+    file = save(two_outputs(), tmp_path / "two")
+    code, out, err = inspect(capsys, file, "--preprocess", "unit", "-q")
+    assert (code, err) == (0, [])
+    assert "output      unknown which; --model-output says it (what follows is for " in out
+    assert "classes     8: " in out  # the longer list
+    out = inspect(capsys, file, "--preprocess", "unit", "-q", "--model-output", "1")[1]
+    assert "unknown" not in out
 
 
 def test_quiet_leaves_the_layers_out(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import printable
 from vidcam.cli.options import common_options, loading_options, model_arguments, options_of
+from vidcam.errors import Unsaid
 
 if TYPE_CHECKING:
     from vidcam.cam.anatomy import Anatomy
@@ -44,26 +46,45 @@ def inspect(quiet: bool, **options: Any) -> None:
     \b
     vidcam inspect cats_dogs
     vidcam inspect my_model.keras --preprocess unit
+
+    What the file leaves open is marked as unknown, with the option that says it.
     """
     from vidcam.cam.anatomy import anatomy_of
     from vidcam.models import load_model
 
-    classifier = load_model(**model_arguments(options), layer=options["layer"])
+    arguments, unsaid = model_arguments(options) | {"layer": options["layer"]}, dict[str, Unsaid]()
+    while True:
+        try:
+            classifier = load_model(**arguments)
+            break
+        except Unsaid as error:
+            if error.option in unsaid:
+                raise
+            unsaid[error.option], arguments[error.option] = error, error.guess
     anatomy = anatomy_of(classifier)
-    lines = [*_facts(classifier, anatomy), *([] if quiet else ["", *_layers(anatomy)])]
+    lines = [*_facts(classifier, anatomy, unsaid), *([] if quiet else ["", *_layers(anatomy)])]
     click.echo("\n".join(printable(line) for line in lines))
 
 
-def _facts(c: Classifier, anatomy: Anatomy) -> list[str]:
+def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> list[str]:
+    """Returns what is known, a line each; what the file leaves open is said to be unknown."""
     width, height = c.input_size
     labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
     trainable = anatomy.trainable
     chosen = [f"{layer.path}, {_map(layer.shape)}" for layer in anatomy.layers if _is_chosen(layer.path, anatomy)]
     scaling = PREPROCESSING.get(c.preprocess) or f"{c.preprocess}, of pixels {_pixels(c.preprocess)}"
+    size, source = f"{width}x{height}", f" ({c.preprocess_from})" if c.preprocess_from else ""
+    if "input_size" in unsaid:
+        size = f"unknown, the network takes any; --input-size says which (what follows is for {size})"
+    if "preprocess" in unsaid:
+        scaling, source = f"unknown; --preprocess says it: {', '.join(PREPROCESSING)} or mean=..,std=..", ""
+    output = [f"output      unknown which; --model-output says it (what follows is for {unsaid[name].guess})"
+              for name in unsaid if name == "output"]  # fmt: skip
     return [
         f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
-        f"input       {width}x{height}, {'RGB' if c.channels == 3 else 'grey'}",
-        f"preprocess  {scaling}" + (f" ({c.preprocess_from})" if c.preprocess_from else ""),
+        f"input       {size}, {'RGB' if c.channels == 3 else 'grey'}",
+        f"preprocess  {scaling}{source}",
+        *output,
         f"fit         {FITS[c.fit]}",
         f"classes     {len(c.labels)}: {labels}" + (f" ({c.labels_from})" if c.labels_from else ""),
         f"ends with   {ENDS[anatomy.end]}",

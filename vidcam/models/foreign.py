@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from vidcam.errors import UsageError
+from vidcam.errors import Unsaid, UsageError
 from vidcam.models.classifier import Classifier
 from vidcam.models.files import ModelFile
 from vidcam.models.labels import default_labels, read_labels
 from vidcam.models.opened import Opened, open_network
 from vidcam.models.preprocess import NAMED
+from vidcam.models.settle import any_size
 from vidcam.models.told import Told, told_of
 from vidcam.models.zoo import imagenet_labels
 from vidcam.types import Fit, Labels
@@ -49,9 +50,11 @@ def open_classifier(
     opened = open_network(file, output)
     told = told_of(file, opened, opened.network.peek())
     if preprocess is None and not told.preprocess:
-        raise UsageError(
+        raise Unsaid(
             f"{name}: how its pictures were scaled in training cannot be seen from the file; say it with --preprocess "
-            f"(preprocess=): {', '.join(NAMED)} (unit for pixels divided by 255), or mean=M,M,M,std=S,S,S"
+            f"(preprocess=): {', '.join(NAMED)} (unit for pixels divided by 255), or mean=M,M,M,std=S,S,S",
+            "preprocess",
+            "none",
         )
     shown = max(2, opened.classes)
     names, how = _labels(labels, told, shown)
@@ -75,7 +78,7 @@ def _size(opened: Opened, told: Told, asked: tuple[int, int] | None, name: str) 
     if own is None:
         size = asked or told.size
         if size is None:
-            raise UsageError(f"{name}: takes pictures of any size; say which with --input-size (input_size=)")
+            raise any_size(name)
         return size
     if asked not in (None, (own[1], own[0])):
         raise UsageError(f"{name}: takes pictures of {own[1]}x{own[0]} only; leave --input-size out")

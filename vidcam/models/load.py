@@ -22,7 +22,7 @@ from vidcam.models.identity import classifier_identity, network_identity
 from vidcam.models.labels import read_labels
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
-from vidcam.models.settle import checked_size, labels_of
+from vidcam.models.settle import any_size, checked_size, labels_of
 from vidcam.types import FITS, Fit
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb", ".xml", ".zip", ".pt", ".pth", ".safetensors")
@@ -192,7 +192,7 @@ def _load(
     imagenet = known is not None and classes == IMAGENET_CLASSES
     size = checked_size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
     if size is None:
-        raise UsageError(f"{name}: takes pictures of any size; say which with --input-size (input_size=)")
+        raise any_size(name)
     if preprocess is not None:
         scaled, known_from = preprocess, "as given"
     elif "preprocess" in card:
@@ -286,7 +286,9 @@ def _interface(network: Any, name: str) -> tuple[int, tuple[int, int] | None, in
     except (AttributeError, ValueError):
         output = _traced_output(network, channels)
     if isinstance(output, dict | list):
-        raise UsageError(f"{name}: has {len(output)} outputs; vidcam explains classifiers of one")
+        named = output.items() if isinstance(output, dict) else zip(network.output_names, output, strict=False)
+        told = ", ".join(f"{title} {tuple(shape)}" for title, shape in named)
+        raise UsageError(f"{name}: has {len(output)} outputs ({told}); vidcam explains classifiers of one")
     if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
         raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
     return (2 if output[-1] == 1 else int(output[-1])), size, channels

@@ -16,7 +16,7 @@ import numpy as np
 
 from vidcam._openvino import core, load, ov
 from vidcam._tensorflow import silence
-from vidcam.errors import UsageError, VidcamError
+from vidcam.errors import Unsaid, UsageError, VidcamError
 from vidcam.models.files import TITLES, ModelFile
 from vidcam.models.guard import check_size, check_source
 from vidcam.models.preprocess import scaling_text
@@ -216,9 +216,12 @@ def _answer(model: Any, file: ModelFile, output: str | int | None) -> Any:
     if output is not None:
         chosen = _chosen(outputs, str(output), file)
     elif len(outputs) > 1:
-        raise UsageError(
+        lists = [t for t in outputs if len(dims := _dims(t)) == 2 and (dims[1] or 0) > 1]
+        raise Unsaid(
             f"{file.named}: gives {len(outputs)} outputs ({_told(outputs)}); name the one of the classes with "
-            f"--model-output (output=), if it is a classifier: {EXPLAINS}"
+            f"--model-output (output=), if it is a classifier: {EXPLAINS}",
+            "output",
+            max(lists or outputs, key=lambda t: _dims(t)[-1] or 0).get_any_name(),
         )
     else:
         chosen = outputs[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vidcam._tensorflow import keras
-from vidcam.errors import UsageError
+from vidcam.errors import Unsaid
 from vidcam.models import zoo
 from vidcam.models.preprocess import PREPROCESSING
 
@@ -60,9 +60,11 @@ def scaling(network: Any, name: str, known: str | None) -> tuple[str, str]:
     if known is not None:
         title = zoo.ZOO[known].class_name
         return BARE.get(known, zoo.ZOO[known].preprocess), f"{title}'s own, told by its layers"
-    raise UsageError(
+    raise Unsaid(
         f"{name}: how its pictures were scaled in training cannot be seen from the file; say it with --preprocess "
-        f"(preprocess=): {', '.join(PREPROCESSING)} (unit for pixels divided by 255)"
+        f"(preprocess=): {', '.join(PREPROCESSING)} (unit for pixels divided by 255)",
+        "preprocess",
+        "none",
     )
 
 

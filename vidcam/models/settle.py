@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vidcam.errors import UsageError
+from vidcam.errors import Unsaid, UsageError
 from vidcam.models import zoo
 from vidcam.models.labels import default_labels, read_labels
+
+GUESSED_SIZE = (224, 224)
+"""(width, height) in pixels at which a network of any size is looked at."""
+
+
+def any_size(name: str) -> Unsaid:
+    """Returns the error for a network that takes pictures of any size and does not say which."""
+    message = f"{name}: takes pictures of any size; say which with --input-size (input_size=)"
+    return Unsaid(message, "input_size", GUESSED_SIZE)
 
 
 def checked_size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
