@@ -182,3 +182,12 @@ def make_folder(path: str | Path) -> Path:
     except OSError as error:
         raise VidcamError(f"{path}: the folder cannot be made: {error.strerror}") from None
     return path
+
+
+def size_text(count: int) -> str:
+    """Returns a number of bytes for people: `820 kB`, `3.2 MB`, `1.4 GB`."""
+    for unit, most in (("kB", 1e6), ("MB", 1e9)):
+        if count < most:
+            value = count / most * 1e3
+            return f"{value:.{0 if value >= 10 else 1}f} {unit}"
+    return f"{count / 1e9:.1f} GB"

@@ -281,7 +281,7 @@ def test_a_name_that_is_no_text_works_too(batch, clips, tmp_path):
     [
         ({"format": "avi"}, "--format avi"),
         ({"crf": 20}, "--crf 20: is not for --format gif"),
-        ({"format": "mp4", "width": 100}, "--width 100: is not for --format mp4"),
+        ({"format": "mp4", "loop": 2}, "--loop 2: is not for --format mp4"),
         ({"workers": 0}, "--workers 0"),
         ({"colormap": "nope"}, "nope"),
         ({"method": "nope"}, "nope"),

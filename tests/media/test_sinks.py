@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.media.make import Sound, number_of, picture, streams_of, write_animation
+from vidcam._files import size_text
 from vidcam.errors import UsageError, VidcamError
-from vidcam.media import Info, open_sink, open_source
+from vidcam.media import Info, Sink, open_sink, open_source
 
 MakeVideo = Callable[..., Path]
 MOVING = Info(path="none.mp4", kind="video", size=(64, 48), fps=Fraction(25))
@@ -344,6 +347,79 @@ def write_some(out: Path, source: Info) -> None:
         for i in range(3):
             sink.write(picture(i), Fraction(i, 10), None)
         raise RuntimeError("stop")
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_width_and_fps_of_a_video(video: MakeVideo, tmp_path: Path, planes: bool) -> None:
+    source = open_source(video("in.mp4", frames=50, size=(128, 96), sounds=[Sound(seconds=Fraction(2))]))
+    with source, open_sink(tmp_path / "out.mp4", source=source.info, width=65, fps=10) as sink:
+        for frame in source:
+            if planes and frame.planes is not None:
+                sink.write_planes(frame.planes, frame.time, frame.duration)
+            else:
+                sink.write(frame.rgb(), frame.time, frame.duration)
+    assert (sink.size, sink.frames) == ((64, 48), 20)
+    with open_source(tmp_path / "out.mp4") as made:
+        frames = list(made)
+        # 25 a second: the first one of each tenth of a second.
+        assert [round(f.time * 1000) for f in frames] == [40 * math.ceil(2.5 * i) for i in range(20)]
+        assert made.info.duration == pytest.approx(2.02, abs=0.03)
+    assert len(sounds(tmp_path / "out.mp4")) == 1
+    raises(UsageError, "--loop", tmp_path / "a.mp4", loop=1)
+    raises(UsageError, "--max-bytes", tmp_path / "a.mp4", max_bytes=1000)
+
+
+def moving_noise(count: int, size: tuple[int, int] = (320, 240)) -> list[np.ndarray]:
+    """Pictures that take many bytes as a GIF."""
+    rng = np.random.default_rng(0)
+    noise = cv2.resize(rng.integers(0, 256, (size[1] // 4, size[0] // 4 + count, 3), np.uint8), None, fx=4, fy=4)
+    return [np.ascontiguousarray(noise[:, 4 * i : 4 * i + size[0]]) for i in range(count)]
+
+
+def write_all(sink: Sink, pictures: list[np.ndarray]) -> Sink:
+    with sink:
+        for i, rgb in enumerate(pictures):
+            sink.write(rgb, Fraction(i, 25), Fraction(1, 25))
+    return sink
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_max_bytes_finds_a_width_and_a_rate_that_fit(tmp_path: Path, suffix: str) -> None:
+    pictures = moving_noise(30)
+    free = write_all(open_sink(tmp_path / f"free{suffix}", source=MOVING), pictures)
+    taken = (tmp_path / f"free{suffix}").stat().st_size
+    most = taken // 4
+    bound = write_all(open_sink(tmp_path / f"bound{suffix}", source=MOVING, max_bytes=most), pictures)
+    assert 0.5 * most < (tmp_path / f"bound{suffix}").stat().st_size <= most
+    assert bound.size[0] < free.size[0]
+    assert abs(bound.size[0] / bound.size[1] - 4 / 3) < 0.05
+    assert bound.frames < free.frames
+    assert f"{bound.size[0]} pixels wide" in bound.notes[0]
+    with open_source(tmp_path / f"bound{suffix}") as made:
+        frames = list(made)
+        assert (len(frames), made.info.size) == (bound.frames, bound.size)
+        assert abs(float(frames[-1].time + frames[-1].duration) - 1.2) < 0.05
+    # What fits as it is, is what it would be.
+    same = write_all(open_sink(tmp_path / f"same{suffix}", source=MOVING, max_bytes=2 * taken), pictures)
+    assert (same.size, same.frames, same.notes) == (free.size, free.frames, free.notes)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(f"{n}{suffix}" for n in ("free", "bound", "same"))
+
+
+def test_what_cannot_be_made_small_enough_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    sink = open_sink(tmp_path / "a.gif", source=MOVING, max_bytes=500)
+    with pytest.raises(VidcamError, match="more than 0.5 kB also 160 pixels wide"):
+        write_all(sink, moving_noise(6))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_large_gif_says_what_makes_it_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = moving_noise(4)
+    assert write_all(open_sink(tmp_path / "a.gif", source=MOVING), pictures).notes == ()
+    taken = (tmp_path / "a.gif").stat().st_size
+    monkeypatch.setattr("vidcam.media.write.gif.LARGE", taken - 1)
+    (note,) = write_all(open_sink(tmp_path / "b.gif", source=MOVING), pictures).notes
+    assert note.startswith(size_text(taken))
+    assert all(option in note for option in ("--max-bytes", "--width", "--fps", ".mp4"))
 
 
 EVERY_SUFFIX = [".mp4", ".mov", ".mkv", ".gif", ".webp", ".png", ".jpg"]

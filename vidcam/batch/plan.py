@@ -19,8 +19,10 @@ from vidcam.render.look import Look
 
 Format = Literal["gif", "mp4", "webp", "same"]
 FORMATS: tuple[Format, ...] = ("gif", "mp4", "webp", "same")
-ANIMATION = ("fps", "width", "loop")
+ANIMATION = ("loop", "max_bytes")
 """Options that only GIF and WebP have."""
+MOVING = ("fps", "width")
+"""Options that stills do not have."""
 VIDEO = ("crf", "preset")
 """Options that only videos have."""
 FILES = ("weights", "labels", "custom_objects")

@@ -16,7 +16,7 @@ from vidcam.batch.fingerprint import content
 from vidcam.batch.inputs import output_name
 from vidcam.batch.numbers import numbers_of
 from vidcam.batch.pieces import JOIN, Outcome, Piece, Work, close_folder, open_folder
-from vidcam.batch.plan import ANIMATION, VIDEO, Job, Settings
+from vidcam.batch.plan import ANIMATION, MOVING, VIDEO, Job, Settings
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam import Explainer
 from vidcam.cam.options import MapOptions
@@ -209,7 +209,9 @@ class Bench:
         maps, media = job.own()
         suffix = Path(output).suffix.lower()
         moving = suffix in (".gif", ".webp") and info.kind != "image"
-        idle: list[str] = [*(() if moving else ANIMATION), *(() if suffix in VIDEO_SUFFIXES else VIDEO)]
+        video = suffix in VIDEO_SUFFIXES
+        fixed = () if moving or video else MOVING
+        idle: list[str] = [*(() if moving else ANIMATION), *fixed, *(() if video else VIDEO)]
         if media.width is not None and self._shown_width(info) <= media.width:
             idle.append("width")  # never enlarged
         if info.kind == "image":  # has no time

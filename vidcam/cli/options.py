@@ -66,6 +66,21 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: `500kB`, `10MB`, or plain."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)[bB]?", str(value))
+        found = round(float(match[1]) * {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}[match[2].lower()]) if match else 0
+        if found < 1:
+            self.fail(f"{value!r} is no number of bytes; give it such as 10MB or 500kB", param, ctx)
+        return found
+
+
 class Color(click.ParamType):  # type: ignore[type-arg]
     """`#RRGGBB`."""
 
@@ -168,7 +183,7 @@ def _option_of(f: Field[Any]) -> Callable[[F], F]:
     return click.option(name, show_default=f.default is not None, **given)
 
 
-TYPES: dict[str, click.ParamType] = {"seconds": Seconds(), "color": Color()}  # type: ignore[type-arg]
+TYPES: dict[str, click.ParamType] = {"seconds": Seconds(), "color": Color(), "bytes": Bytes()}  # type: ignore[type-arg]
 
 
 def common_options(function: F) -> F:

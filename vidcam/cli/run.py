@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidcam._files import size_text
 from vidcam.cam.options import MapOptions
 from vidcam.cam.run import ENGINE_NAMES
 from vidcam.cli import count, printable, say
@@ -194,12 +195,13 @@ def _summary(result: Result) -> None:
     for note in result.notes:
         click.echo(printable(f"note: {note}"), err=True)
     width, height = result.size
+    size = size_text(result.path.stat().st_size)
     there = result.read + result.damaged
     frames = count(there, "frame") if result.frames == there else f"{result.frames} of {count(there, 'frame')}"
     if result.damaged:
         frames += f", {result.damaged} unreadable"
     seen = "; ".join(_seen(list(same)) for _, same in groupby(result.tallies, key=lambda tally: tally.asked))
-    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {result.seconds:.1f} s; {seen}"))
+    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {size}, {result.seconds:.1f} s; {seen}"))
     if result.shares is not None:
         click.echo(_shares(result.shares))
 

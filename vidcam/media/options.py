@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from vidcam._options import Number, Options, option
+from vidcam.errors import UsageError
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 READING = ("start", "end", "stride", "max_size", "max_pixels", "background")
-WRITING = ("start", "end", "width", "loop", "crf", "preset", "audio")
+WRITING = ("start", "end", "width", "max_bytes", "loop", "crf", "preset", "audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,13 @@ class MediaOptions(Options):
     )
     fps: float | None = option(
         None,
-        "Frames a second: at most so many in a GIF or WebP; of a folder of pictures, its pace.",
+        "Frames a second: at most so many are written; of a folder of pictures, its pace.",
         kind=Number(0, above=True, whole=False),
     )
-    width: int | None = option(None, "Of a GIF or WebP, in pixels.", kind=Number(1))
+    width: int | None = option(None, "Of the pictures that are written, in pixels.", kind=Number(1))
+    max_bytes: int | None = option(
+        None, "Of a GIF or WebP, such as 10MB: its width and rate are found.", kind="bytes", metavar="SIZE"
+    )
     loop: int | None = option(None, "Times a GIF or WebP plays; 0 for ever.", kind=Number(0, 65535))
     crf: int | None = option(None, "H.264 quality, 0 is best; 20 by default.", kind=Number(0, 51))
     preset: str | None = option(None, "H.264 speed; veryfast by default.", kind=PRESETS)
@@ -40,6 +44,8 @@ class MediaOptions(Options):
         from vidcam.media.read.cut import Cut
 
         Cut.of(self.start, self.end, self.stride)
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise UsageError(f"--max-bytes {self.max_bytes}: must be at least 1")
 
     def reads(self, source: str | Path) -> dict[str, Any]:
         """Returns the arguments of `open_source`.

@@ -16,6 +16,11 @@ def fitted(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     return (max(1, round(size[0] * max_size / longer)), max(1, round(size[1] * max_size / longer)))
 
 
+def even_size(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """Returns a (width, height) at a width, both even, as videos need them."""
+    return max(2, width // 2 * 2), max(2, round(size[1] * width / size[0] / 2) * 2)
+
+
 def resized(picture: Array, size: tuple[int, int]) -> Array:
     """Returns a picture at (width, height)."""
     if (picture.shape[1], picture.shape[0]) == size:

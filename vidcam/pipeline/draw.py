@@ -10,6 +10,7 @@ import numpy as np
 from vidcam._contrast import rival_of
 from vidcam.cam import target_name
 from vidcam.cam.targets import CLIP_TOP, TOP
+from vidcam.media.resize import even_size
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.meter import Meter
@@ -196,9 +197,7 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
 
 def _even(frame: tuple[int, int], width: int | None) -> tuple[int, int]:
     """Returns the (width, height) of pictures on planes."""
-    if width is None:
-        return frame
-    return width // 2 * 2, max(2, round(frame[1] * width / frame[0] / 2) * 2)
+    return frame if width is None else even_size(frame, width)
 
 
 def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i: int, drawer: Drawer) -> Planes:

@@ -17,7 +17,7 @@ import av
 import cv2
 import numpy as np
 
-from vidcam._files import OutputFile
+from vidcam._files import OutputFile, size_text
 from vidcam.errors import VidcamError
 from vidcam.media.container import abandon, writing
 from vidcam.media.gifblocks import blocks
@@ -28,6 +28,8 @@ from vidcam.media.write.palette import SAMPLE, Palette
 from vidcam.media.write.sink import Sink
 from vidcam.types import Array
 
+LARGE = 10_000_000
+"""Bytes above which a GIF is hardly taken anywhere."""
 _TICK = Fraction(1, 100)
 _SHORTEST = 2  # browsers show a delay of 1 as one of 10
 # Chosen on overlay clips by tests/benchmarks/gif.py.
@@ -122,6 +124,16 @@ class GifSink(Sink):
             self._container.mux(self._stream.encode(None))
             self._container.close()
             _complete(self._target.temporary, self._pace.delays())
+            self._judge(self._target.temporary.stat().st_size)
+
+    def _judge(self, taken: int) -> None:
+        """Says of a file that is larger than messages and pages take, what makes it smaller."""
+        if taken > LARGE and self.size is not None:
+            width = min(self.size[0], 480)
+            self.notes = (
+                f"{size_text(taken)} is large for a GIF; --max-bytes 10MB finds the width and rate that fit, --width "
+                f"{width} --fps 12 sets them, and an .mp4 is a fraction of it",
+            )
 
     def _discard(self) -> None:
         self._waiting.clear()

@@ -14,7 +14,9 @@ from vidcam.errors import VidcamError
 from vidcam.media.color import from_planes, planes_to_rgb, to_yuv420p
 from vidcam.media.container import abandon, reason, writing
 from vidcam.media.info import Info
+from vidcam.media.resize import even_size, resized
 from vidcam.media.write.h264 import add_h264, even, open_output
+from vidcam.media.write.pace import Pace
 from vidcam.media.write.sink import Sink
 from vidcam.media.write.sound import Sound
 from vidcam.types import Array, Matrix, Planes
@@ -43,9 +45,14 @@ class VideoSink(Sink):
         sound: Sound | None,
         options: dict[str, str],
         comment: str,
+        fps: Fraction | None = None,
+        width: int | None = None,
     ) -> None:
         super().__init__(target)
         self._source = source
+        self._width = width
+        self._pace = None if fps is None else Pace(source, _TIME_BASE, 1, fps)
+        self._shortest = Fraction(0) if fps is None else 1 / fps
         self._zero = zero
         self._options = {"threads": str(min(cores(), THREADS)), **options}
         self._stream: Any = None
@@ -59,16 +66,25 @@ class VideoSink(Sink):
             self._open()
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
-        padded = even(rgb)
+        if not self._wanted(time, duration):
+            return
+        size = (rgb.shape[1], rgb.shape[0])
+        padded = even(rgb if self._width is None else resized(rgb, even_size(size, self._width)))
         self._prepare((padded.shape[1], padded.shape[0]), "bt709")
         self._encode(to_yuv420p(padded, self._matrix), time, duration)
 
     def write_planes(self, planes: Planes, time: Fraction, duration: Fraction | None = None) -> None:
-        self._prepare((planes.y.shape[1], planes.y.shape[0]), planes.matrix)
-        if planes.matrix != self._matrix:  # another picture has come first
+        size = (planes.y.shape[1], planes.y.shape[0])
+        other = self._width is not None and even_size(size, self._width) != size
+        if other or (self._stream is not None and planes.matrix != self._matrix):  # another picture has come first
             self.write(planes_to_rgb(planes), time, duration)
-        else:
+        elif self._wanted(time, duration):
+            self._prepare(size, planes.matrix)
             self._encode(from_planes(planes), time, duration)
+
+    def _wanted(self, time: Fraction, duration: Fraction | None) -> bool:
+        """Tells whether a picture is written: all are, unless so many a second are too many."""
+        return self._pace is None or self._pace.keep(time, duration)
 
     def _prepare(self, size: tuple[int, int], matrix: Matrix) -> None:
         """Begins the file with the first picture; every other one has to be as large."""
@@ -84,7 +100,7 @@ class VideoSink(Sink):
             at = time - self._zero + self._late + (self._sound.shift if self._sound else 0)
             frame.pts = self._last = max(round(at / _TIME_BASE), self._last + 1)
             frame.time_base = _TIME_BASE
-            self._tail = duration if duration else self._nominal()
+            self._tail = max(duration if duration else self._nominal(), self._shortest)
             if duration == 0 and self._source.kind == "animation":
                 self._tail = _BROWSER_DELAY
                 self._late += _BROWSER_DELAY

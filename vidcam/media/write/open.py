@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 from vidcam._files import OutputFile
@@ -23,6 +24,7 @@ def open_sink(
     end: Seconds | None = None,
     fps: Seconds | None = None,
     width: int | None = None,
+    max_bytes: int | None = None,
     crf: int | None = None,
     preset: str | None = None,
     loop: int | None = None,
@@ -37,8 +39,9 @@ def open_sink(
         source: what the pictures come from: sound, delays and loop count are taken over.
         start: as given to `open_source`; the output's time 0.
         end: as given to `open_source`; the sound ends there.
-        fps: at most so many pictures a second in a `.gif` or `.webp` made from a video.
-        width: pixels of a `.gif` or `.webp`, the height follows.
+        fps: at most so many pictures a second.
+        width: of the pictures in pixels, an even number in a video; the height follows.
+        max_bytes: how large a `.gif` or `.webp` may be; its width and rate go down until it is not larger.
         crf: H.264 constant rate factor, 0 (best) to 51; 20 by default.
         preset: libx264's trade of time for size; `veryfast` by default.
         loop: how often a `.gif` or `.webp` plays, 0 for ever; the source's own by default.
@@ -56,9 +59,18 @@ def open_sink(
     file = Path(path)
     suffix = file.suffix.lower()
     _check_output(file, suffix, source, start)
-    _check_suited(file, suffix, {"fps": fps, "width": width, "loop": loop}, ANIMATION_SUFFIXES)
+    _check_suited(file, suffix, {"fps": fps, "width": width}, (*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES))
+    _check_suited(file, suffix, {"loop": loop, "max-bytes": max_bytes}, ANIMATION_SUFFIXES)
     _check_suited(file, suffix, {"crf": crf, "preset": preset}, VIDEO_SUFFIXES)
-    MediaOptions(fps=None if fps is None else float(fps), width=width, loop=loop, crf=crf, preset=preset)  # checks them
+    rate = None if fps is None else Fraction(fps).limit_denominator(1_000_000)
+    MediaOptions(  # checks them
+        fps=None if fps is None else float(fps),
+        width=width,
+        max_bytes=max_bytes,
+        loop=loop,
+        crf=crf,
+        preset=preset,
+    )
     zero = exact(start or 0)
     plays = loop if loop is not None else source.loop if source.loop is not None else 0
     target = OutputFile(file, overwrite)
@@ -70,21 +82,38 @@ def open_sink(
             stop = None if end is None else exact(end)
             sound = Sound(source, zero, stop) if audio and source.audio else None
             options = {"crf": str(DEFAULT_CRF if crf is None else crf), "preset": preset or DEFAULT_PRESET}
-            return VideoSink(target, source, zero=zero, sound=sound, options=options, comment=comment)
-        if suffix == ".gif":
-            from vidcam.media.write.gif import GifSink
-
-            return GifSink(target, source, fps, width, plays)
-        if suffix == ".webp" and source.kind != "image":
-            from vidcam.media.write.webp import WebPSink
-
-            return WebPSink(target, source, fps, width, plays)
+            return VideoSink(
+                target, source, zero=zero, sound=sound, options=options, comment=comment, fps=rate, width=width
+            )
+        if suffix == ".gif" or (suffix == ".webp" and source.kind != "image"):
+            return _animation(target, source, plays, fps=rate, width=width, max_bytes=max_bytes)
         from vidcam.media.write.still import StillSink
 
         return StillSink(target, suffix, width, comment)
     except BaseException:
         target.discard()
         raise
+
+
+def _animation(
+    target: OutputFile, source: Info, plays: int, *, fps: Fraction | None, width: int | None, max_bytes: int | None
+) -> Sink:
+    """Opens a GIF or WebP."""
+
+    def make(file: OutputFile, fps: Fraction | None, width: int | None) -> Sink:
+        if target.path.suffix.lower() == ".gif":
+            from vidcam.media.write.gif import GifSink
+
+            return GifSink(file, source, fps, width, plays)
+        from vidcam.media.write.webp import WebPSink
+
+        return WebPSink(file, source, fps, width, plays)
+
+    if max_bytes is None:
+        return make(target, fps, width)
+    from vidcam.media.write.bounded import BoundedSink
+
+    return BoundedSink(target, make, max_bytes, source=source, fps=fps, width=width)
 
 
 def _check_suited(file: Path, suffix: str, options: dict[str, object], suffixes: tuple[str, ...]) -> None:
