@@ -21,6 +21,7 @@ from vidcam._files import OutputFile, size_text
 from vidcam.errors import VidcamError
 from vidcam.media.container import abandon, writing
 from vidcam.media.info import Info
+from vidcam.media.write.pace import Pace
 from vidcam.media.write.sink import Sink
 from vidcam.types import Array
 
@@ -72,6 +73,7 @@ class BoundedSink(Sink):
         super().__init__(target)
         self._make, self._most = make, most
         self._width = width
+        self._source = source
         self._asked = fps
         self._fps = min(fps or source.fps or _FASTEST, _FASTEST)
         self._times: list[tuple[Fraction, Fraction | None]] = []
@@ -79,6 +81,10 @@ class BoundedSink(Sink):
         self._spool = Path(self._folder.name) / "pictures.mkv"
         self._container: Any = None
         self._stream: Any = None
+
+    def pace(self) -> Callable[[Fraction, Fraction | None], bool] | None:
+        # No more than what is asked for; how many fewer it will be is known at the end.
+        return None if self._asked is None else Pace(self._source, Fraction(1, 1000), 1, self._asked).keep
 
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
         with writing(self.path):

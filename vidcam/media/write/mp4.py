@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -51,7 +52,8 @@ class VideoSink(Sink):
         super().__init__(target)
         self._source = source
         self._width = width
-        self._pace = None if fps is None else Pace(source, _TIME_BASE, 1, fps)
+        self._fps = fps
+        self._wanted = self.pace()
         self._shortest = Fraction(0) if fps is None else 1 / fps
         self._zero = zero
         self._options = {"threads": str(min(cores(), THREADS)), **options}
@@ -65,8 +67,11 @@ class VideoSink(Sink):
         with writing(self.path):
             self._open()
 
+    def pace(self) -> Callable[[Fraction, Fraction | None], bool] | None:
+        return None if self._fps is None else Pace(self._source, _TIME_BASE, 1, self._fps).keep
+
     def write(self, rgb: Array, time: Fraction, duration: Fraction | None = None) -> None:
-        if not self._wanted(time, duration):
+        if self._wanted is not None and not self._wanted(time, duration):
             return
         size = (rgb.shape[1], rgb.shape[0])
         padded = even(rgb if self._width is None else resized(rgb, even_size(size, self._width)))
@@ -78,13 +83,9 @@ class VideoSink(Sink):
         other = self._width is not None and even_size(size, self._width) != size
         if other or (self._stream is not None and planes.matrix != self._matrix):  # another picture has come first
             self.write(planes_to_rgb(planes), time, duration)
-        elif self._wanted(time, duration):
+        elif self._wanted is None or self._wanted(time, duration):
             self._prepare(size, planes.matrix)
             self._encode(from_planes(planes), time, duration)
-
-    def _wanted(self, time: Fraction, duration: Fraction | None) -> bool:
-        """Tells whether a picture is written: all are, unless so many a second are too many."""
-        return self._pace is None or self._pace.keep(time, duration)
 
     def _prepare(self, size: tuple[int, int], matrix: Matrix) -> None:
         """Begins the file with the first picture; every other one has to be as large."""
