@@ -38,14 +38,27 @@ def data(page: Path) -> dict:
     return json.loads(Reader(page.read_text("utf-8")).texts["data"])
 
 
-def test_a_run_leaves_a_page_of_its_frames(files, tmp_path, capfd):
+@pytest.mark.parametrize(("explain", "times"), [("written", [0.0, 0.3, 0.5, 0.8]), ("all", [i / 10 for i in range(9)])])
+def test_a_run_leaves_a_page_of_its_frames(files, tmp_path, capfd, explain, times):
+    """Of a GIF with fewer frames than the clip, those that it shows."""
     page, out = tmp_path / "p.html", tmp_path / "o.gif"
-    options = ("--method", "gradcam,layercam", "--start", "0.3", "--normalize", "frame", "--fps", "4")
+    options = (
+        "--method",
+        "gradcam,layercam",
+        "--start",
+        "0.3",
+        "--normalize",
+        "frame",
+        "--fps",
+        "4",
+        "--explain",
+        explain,
+    )
     code, stdout, _ = vidcam(capfd, "run", files / "clip.mp4", "-o", out, *model(files), *options, "--report", page)
     assert code == 0
     assert stdout.startswith(f"{out}: ")
     shown = data(page)
-    assert shown["times"] == pytest.approx([i / 10 for i in range(9)])
+    assert shown["times"] == pytest.approx(times)
     assert {name for name, _ in shown["curves"]} == {"cat", "dog", "fish"}
     how = dict(shown["how"])
     assert (how["method"], how["normalize"], how["target"]) == ("gradcam,layercam", "frame", "top")
