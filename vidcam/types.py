@@ -355,6 +355,7 @@ class Track:
     def chain(cls, parts: Sequence[Track]) -> Track:
         """Joins the tracks of a clip's parts, in order, at least one; its frames are numbered anew from 0."""
         cuts = [p.cuts for p in parts if p.cuts is not None]
+        motions = [p.motions for p in parts if p.motions is not None]
         times = np.concatenate([p.times for p in parts])
         return replace(
             parts[0],
@@ -365,6 +366,7 @@ class Track:
             probabilities=np.concatenate([p.probabilities for p in parts]),
             targets=tuple(t for p in parts for t in p.targets),
             cuts=np.concatenate(cuts) if len(cuts) == len(parts) else None,
+            motions=np.concatenate(motions) if len(motions) == len(parts) else None,
         )
 
     def first(self, count: int) -> Track:

@@ -107,6 +107,7 @@ def test_parts_make_what_the_whole_makes(kind, clip, classifier, tmp_path, monke
     np.testing.assert_allclose(made.track.maps, whole.track.maps, atol=1e-5 * np.abs(whole.track.maps).max())
     np.testing.assert_array_equal(made.track.cuts, whole.track.cuts)
     assert made.track.cuts.any()
+    np.testing.assert_array_equal(made.track.motions, whole.track.motions)
     assert made.track.targets == whole.track.targets
     lines = [(tmp_path / f"{name}.csv").read_text().splitlines() for name in ("joined", "whole")]
     assert [line.split(",")[:4] for line in lines[0]] == [line.split(",")[:4] for line in lines[1]]
@@ -129,14 +130,15 @@ def test_a_step_that_is_stopped_leaves_nothing(clip, classifier, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("output", "look", "media"),
+    ("output", "maps", "look", "media"),
     [
-        ("out.gif", Look(), MediaOptions()),
-        ("out.mp4", Look(view="timeline"), MediaOptions()),
-        ("out.mp4", Look(), MediaOptions(stride=2)),
-        ("out.mp4", Look(), MediaOptions(start=2.5)),
+        ("out.gif", {}, {}, {}),
+        ("out.mp4", {}, {"view": "timeline"}, {}),
+        ("out.mp4", {}, {}, {"stride": 2}),
+        ("out.mp4", {}, {}, {"start": 2.5}),
+        ("out.mp4", {"explain_fps": 5}, {}, {}),
     ],
 )
-def test_what_hangs_together_is_not_cut(output, look, media, clip):
+def test_what_hangs_together_is_not_cut(output, maps, look, media, clip):
     with open_source(clip) as source:
-        assert points_of(source.info, Path(output), MapOptions(), look, media) == ()
+        assert points_of(source.info, Path(output), MapOptions(**maps), Look(**look), MediaOptions(**media)) == ()

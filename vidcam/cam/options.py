@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vidcam._options import Number, Options, option
+from vidcam.cam.methods import METHODS
 from vidcam.errors import UsageError
-
-METHODS = ("cam", "gradcam", "gradcam++", "hirescam", "xgradcam", "layercam", "eigencam", "scorecam", "reciprocam")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from vidcam.cam.options import METHODS, MapOptions
+from vidcam.cam.methods import METHODS
+from vidcam.cam.options import MapOptions
 from vidcam.cli.maps import evaluate_maps
 from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments, options_of
 from vidcam.cli.steps import Steps
