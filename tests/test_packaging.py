@@ -21,7 +21,7 @@ LEVELS = {
     "metrics": 2, "report": 2,
     "media": 1, "models": 1, "cam": 1, "render": 1,
 }  # fmt: skip
-HEAVY = ("tensorflow", "keras", "cv2", "av", "imageio", "PIL", "matplotlib", "sklearn", "numpy.random")
+HEAVY = ("tensorflow", "keras", "cv2", "av", "imageio", "PIL", "matplotlib", "sklearn", "numpy")
 
 
 def imports() -> list[tuple[str, str, str]]:

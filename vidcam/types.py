@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidcam._contrast import Contrast, rival_of
+from vidcam._fits import FITS as FITS  # noqa: PLC0414
+from vidcam._fits import Fit as Fit  # noqa: PLC0414
 from vidcam.errors import VidcamError
 
 Array = NDArray[Any]
-Fit = Literal["squash", "keep", "pad", "crop"]
-FITS: tuple[Fit, ...] = ("squash", "keep", "pad", "crop")
 Labels = str | Path | tuple[str, ...] | list[str]
 """A name for each class, or a file of them."""
 Box = tuple[float, float, float, float]
@@ -247,6 +247,26 @@ def _counted(targets: Sequence[tuple[int, ...]], labels: Sequence[str] = (), mos
     return f"targets {', '.join(words)}{', ...' if len(seen) > most else ''}" if seen else "no targets"
 
 
+def _check_shapes(made: Explanation | Track, count: int, more: Mapping[str, tuple[int, ...]]) -> None:
+    """Checks that what is said of so many frames is said of each.
+
+    Raises:
+        ValueError: an array is of another shape; it is named.
+    """
+    kind = type(made).__name__
+    if made.maps.ndim != 3 or len(made.maps) != count:
+        raise ValueError(f"maps of {kind} are (N, h, w), N = {count}; these are {made.maps.shape}")
+    if made.logits.ndim != 2:
+        raise ValueError(f"logits of {kind} are (N, classes); these are {made.logits.shape}")
+    shape = (count, made.logits.shape[1])
+    for name, expected in {"logits": shape, "probabilities": shape, **more}.items():
+        found = getattr(made, name).shape
+        if found != expected:
+            raise ValueError(f"{name} of {kind} are {expected} where maps are {made.maps.shape}; these are {found}")
+    if len(made.targets) != count:
+        raise ValueError(f"{kind} says the targets of {len(made.targets)} frames, and has maps of {count}")
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What a classifier sees in a batch of frames and where it looks.
@@ -264,6 +284,9 @@ class Explanation:
     probabilities: Array
     targets: tuple[tuple[int, ...], ...]
     placement: Placement
+
+    def __post_init__(self) -> None:
+        _check_shapes(self, len(self.maps), {})
 
     def __repr__(self) -> str:
         count, height, width = self.maps.shape
@@ -301,6 +324,16 @@ class Track:
     meta: Mapping[str, str] = field(default_factory=dict)
     cuts: Array | None = None
     motions: Array | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.times)
+        given = {"times": (count,), "indices": (count,)}
+        given |= {"cuts": (count,)} if self.cuts is not None else {}
+        _check_shapes(self, count, given)
+        if self.logits.shape[1] != len(self.labels):
+            raise ValueError(f"a Track of {self.logits.shape[1]} classes has {len(self.labels)} labels")
+        if self.motions is not None and (self.motions.shape[0], self.motions.shape[3:]) != (count, (3,)):
+            raise ValueError(f"motions of a Track are (N, h, w, 3), N = {count}; these are {self.motions.shape}")
 
     def __len__(self) -> int:
         return len(self.times)

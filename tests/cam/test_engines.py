@@ -185,7 +185,7 @@ def test_pictures_of_another_size_are_converted_for():
     classifier = as_classifier(gap_cnn(size=None), fit="keep")
     one, other = (Explainer(classifier, engine=engine) for engine in ("tensorflow", "openvino"))
     # Two of them often, so that they are compiled for; the rest by what is open for all.
-    for height, width in ((32, 32), (60, 120), (90, 30), (64, 64), (33, 70), *[(60, 120)] * 10):
+    for height, width in ((32, 32), (60, 120), (90, 30), (64, 64), (33, 70), *[(60, 120)] * 26):
         frames = pictures(2, height, width)
         a, b = one(frames).maps, other(frames).maps
         assert a.shape == b.shape

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
+from vidcam._fits import FITS
 from vidcam._options import Number, names_of
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError
 from vidcam.media.times import parse_time
 from vidcam.models.zoo import DEFAULT_MODEL, names
-from vidcam.types import FITS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -23,7 +23,7 @@ from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import entropy_rise, permuted_weights, rank_correlation
 from vidcam.metrics.road import Road
 from vidcam.render import spread
-from vidcam.types import Array, Box, Classifier, Placement
+from vidcam.types import Array, Box, Classifier, OpenNetwork, Placement
 
 EQUAL = 1e-4
 """Of the maximum: maps that differ by less everywhere are measured as one."""
@@ -87,25 +87,24 @@ class Method:
     """A class activation method as it is measured: its maps, and those of the model with permuted weights.
 
     Args:
-        classifier: what is explained.
-        name: of the method.
-        options: `Explainer`'s layer, top_channels and engine.
-        untrained: values for the model's weights.
+        explainer: by that method.
+        untrained: the same of the model with permuted weights, None where there is no network to permute.
     """
 
-    def __init__(self, classifier: Classifier, name: str, options: dict[str, Any], untrained: Sequence[Array]) -> None:
-        options = {**options_of(name, options), "batch_size": 32}
-        self.name = name
-        self.explainer = Explainer(classifier, name, **options)
-        self._untrained = Explainer(classifier, name, **options, weights=untrained)
+    def __init__(self, explainer: Explainer, untrained: Explainer | None) -> None:
+        self.name = explainer.method.name
+        self.explainer = explainer
+        self._untrained = untrained
 
     def map(self, fitted: Fitted) -> Array:
         """Returns the raw map (h, w)."""
         raw: Array = self.explainer.explain_inputs([fitted.input], fitted.placement, fitted.target).maps[0]
         return raw
 
-    def untrained_map(self, fitted: Fitted) -> Array:
-        """Returns the raw map of the model that has learned nothing."""
+    def untrained_map(self, fitted: Fitted) -> Array | None:
+        """Returns the raw map of the model that has learned nothing; None where there is none."""
+        if self._untrained is None:
+            return None
         raw: Array = self._untrained.explain_inputs([fitted.input], fitted.placement, fitted.target).maps[0]
         return raw
 
@@ -162,8 +161,7 @@ def measure_pictures(
         `untrained`, the rank correlation with the map of the model with permuted weights (near 0 is good), and
         `emprt`, the rise of the entropy from the one map to the other; `ms`, how long the map took.
     """
-    untrained = permuted_weights(classifier.model, seed)
-    known = [Method(classifier, name, options, untrained) for name in methods]
+    known = _methods(classifier, methods, seed, options)
     makers: list[Method | Control] = [*known, *(Control(name, seed) for name in CONTROLS)]
     predict = known[0].explainer.predict
     chosen = resolve_target(target, classifier.labels)
@@ -187,6 +185,20 @@ def measure_pictures(
         if cancelled():
             break
     return rows
+
+
+def _methods(classifier: Classifier, names: Sequence[str], seed: int, options: Mapping[str, Any]) -> list[Method]:
+    """Returns methods that share the network's graph, and that of the network with permuted weights."""
+    first = {**options_of(names[0], options), "batch_size": 32}
+    own, untrained = Explainer(classifier, names[0], **first), None
+    if classifier.network is not None and not isinstance(classifier.network, OpenNetwork):
+        untrained = Explainer(classifier, names[0], **first, weights=permuted_weights(classifier.model, seed))
+    found = []
+    for name in names:
+        channels = options_of(name, options).get("top_channels")
+        other = None if untrained is None else untrained.by(name, top_channels=channels)
+        found.append(Method(own.by(name, top_channels=channels), other))
+    return found
 
 
 class Once:
@@ -216,8 +228,7 @@ def _measure(
     maker: Method | Control, fitted: Fitted, measures: Once, picture: Picture
 ) -> tuple[dict[str, float], tuple[int, int]]:
     """Returns a map's figures and its (rows, columns)."""
-    if fitted.number == 0:
-        maker.map(fitted)  # the first call builds the graph, which is not the map's time
+    maker.map(fitted)  # the first of a size, and some later ones, compile for it, which is not the map's time
     began = clock.perf_counter()
     raw = maker.map(fitted)
     ms = 1000 * (clock.perf_counter() - began)
@@ -228,13 +239,14 @@ def _measure(
     heat = spread(raw, on_input)
     untrained = maker.untrained_map(fitted)
     row = measures.measure(heat)
-    rise = entropy_rise(heat, spread(untrained, on_input))
     if picture.boxes:
-        heat = spread(raw, fitted.placement)
-        row |= {"pointing": pointing(heat, list(picture.boxes)), "energy": energy(heat, list(picture.boxes))}
-    row["untrained"] = rank_correlation(raw, untrained)
-    if math.isfinite(rise):
-        row["emprt"] = rise
+        on_frame = spread(raw, fitted.placement)
+        row |= {"pointing": pointing(on_frame, list(picture.boxes)), "energy": energy(on_frame, list(picture.boxes))}
+    if untrained is not None:
+        row["untrained"] = rank_correlation(raw, untrained)
+        rise = entropy_rise(heat, spread(untrained, on_input))
+        if math.isfinite(rise):
+            row["emprt"] = rise
     return (row if isinstance(maker, Control) else {**row, "ms": ms}), (raw.shape[0], raw.shape[1])
 
 

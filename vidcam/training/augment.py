@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from vidcam._lazy import module
 from vidcam._tensorflow import tf
-from vidcam.types import Array
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vidcam.types import Array
+else:
+    np = module("numpy")  # the command line reads the defaults below, and is quick
 
 SCALE = (0.45, 1.1)
 ASPECT = (0.8, 1.25)

@@ -18,9 +18,9 @@ from vidcam.types import Array
 
 SIZES = 4
 """Picture sizes for which graphs are compiled at a time."""
-OFTEN = 8
-"""Batches of a size, beside the first size, before a graph is compiled for it; what is open for all sizes computes the
-others. It needs 5 % longer for whole batches and 15 % for single pictures, but nothing to begin a size with."""
+OFTEN = 24
+"""Batches in a row of a size, beside the first size, after which a graph is compiled for it. What is open for all sizes
+computes the others: it takes 5 % longer for whole batches and 15 % for single pictures, and nothing to begin a size."""
 PLUGIN = "CPU"
 SCALED = "scaled"
 
@@ -97,7 +97,8 @@ class _Sizes:
         self._batch_size = batch_size
         self._sized: OrderedDict[tuple[int, int], _Sized] = OrderedDict()
         self._open: Any = None
-        self._seen: dict[tuple[int, int], int] = {}
+        self._last: tuple[int, int] = (0, 0)
+        self._in_a_row = 0
 
     def prepare(self, height: int, width: int) -> None:
         """Makes sure that there is a graph for a size."""
@@ -107,7 +108,8 @@ class _Sizes:
     def run(self, images: Array, rest: dict[str, Array]) -> dict[str, Array]:
         """Computes a batch; `rest` are the inputs beside `images`."""
         size = (images.shape[1], images.shape[2])
-        self._seen[size] = self._seen.get(size, 0) + 1
+        self._in_a_row = self._in_a_row + 1 if size == self._last else 1
+        self._last = size
         sized = self._at(*size)
         if sized is not None:
             return sized.run(images, rest)
@@ -118,7 +120,7 @@ class _Sizes:
         size = (height, width)
         if size not in self._sized:
             graph = self._supply(height, width)
-            if graph.size is None and self._sized and self._seen.get(size, 0) <= OFTEN:
+            if graph.size is None and self._sized and self._in_a_row <= OFTEN:
                 if self._open is None:
                     self._open = _compile(self._change(graph.model()))
                 return None
