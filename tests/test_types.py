@@ -80,3 +80,36 @@ def test_what_is_shown_at_a_prompt_is_two_lines():
     for shown in (repr(one), repr(explanation), repr(wide), repr(classifier), repr(one.first(0))):
         assert shown.count("\n") == 1
         assert len(shown) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("maps", np.zeros((3, 7), np.float32), "maps"),
+        ("maps", np.zeros((4, 7, 7), np.float32), "maps|logits"),
+        ("logits", np.zeros((2, 3), np.float32), "logits"),
+        ("probabilities", np.zeros((3, 2), np.float32), "probabilities"),
+        ("targets", ((0,),) * 2, "targets"),
+        ("times", np.zeros(2), "maps"),
+        ("indices", np.zeros(4, np.int64), "indices"),
+        ("cuts", np.zeros(2, bool), "cuts"),
+        ("labels", ("a", "b"), "labels"),
+        ("motions", np.zeros((3, 7, 7, 2), np.float16), "motions"),
+    ],
+)
+def test_what_is_made_of_shapes_that_do_not_fit_is_refused(name, value, message):
+    parts = {
+        "maps": np.zeros((3, 7, 7), np.float32),
+        "logits": np.zeros((3, 3), np.float32),
+        "probabilities": np.zeros((3, 3), np.float32),
+        "targets": ((0,),) * 3,
+        "placement": PLACEMENT,
+    }
+    clip = {"times": np.zeros(3), "indices": np.zeros(3, np.int64), "labels": ("a", "b", "c")}
+    Track(**parts, **clip)
+    with pytest.raises(ValueError, match=message):
+        Track(**{**parts, **clip, name: value})
+    if name in parts:
+        Explanation(**parts)
+        with pytest.raises(ValueError, match=message):
+            Explanation(**{**parts, name: value})

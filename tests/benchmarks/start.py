@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.start [--weights mobilenet_v2.keras] [--rounds 5]
 
-The run is `vidcam run samples/cat.gif`: with the bundled classifier, with nothing kept from before, and with MobileNetV2
-the second time (its weights from a file, or made up). The table has medians, the medians of the ratios to `import
+The run is `vidcam run samples/cat.gif`: with the bundled classifier, nothing kept from before, and with MobileNetV2 the
+second time (its weights from a file, or made up). The table has medians, the medians of the ratios to `import
 tensorflow` within a round, and the most memory that a process held.
 """
 
@@ -67,9 +67,8 @@ def main() -> None:
         for number in range(options.rounds):
             for job in list(jobs) if number % 2 else reversed(jobs):
                 found[job].append(measure(jobs[job][0], kept[jobs[job][1]]))
-    print(
-        "| | wall, s | of import tensorflow | processor, s | of import tensorflow | memory, MB |\n|---|---|---|---|---|---|"
-    )
+    columns = ("", "wall, s", f"of {IMPORT}", "processor, s", f"of {IMPORT}", "memory, MB")
+    print(f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|")
     for job, figures in found.items():
         wall, cpu, _ = (statistics.median(f[i] for f in figures) for i in range(3))
         shares = [statistics.median(f[i] / t[i] for f, t in zip(figures, found[IMPORT], strict=True)) for i in range(2)]
