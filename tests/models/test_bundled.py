@@ -65,10 +65,23 @@ def test_the_samples_show_a_cat(bundled: Classifier) -> None:
         assert (found.probabilities[:, 0] > 0.5).mean() >= 0.9
 
 
+def test_the_heat_chooses_the_cat(bundled: Classifier) -> None:
+    """In the sample the cat goes from the right side to the left, past a cup and a rocket."""
+    clip = frames(SAMPLES / "cat.gif")
+    found = Explainer(bundled)(clip[[0, -1]])
+    sides = []
+    for raw in found.maps:
+        heat = heat_of(raw, found.placement, peak_of(raw)).clip(0)
+        sides.append(heat[:, heat.shape[1] * 45 // 100 :].sum() / heat.sum())
+    assert sides[0] > 0.7
+    assert sides[1] < 0.4
+
+
 def test_real_clips_are_recognised(bundled: Classifier, shared_data: Path) -> None:
     videos = shared_data / "seed" / "videos"
-    dog = Explainer(bundled)(frames(videos / "dog_video_2.mp4", every=16))
-    assert (dog.probabilities[:, 1] > 0.5).mean() >= 0.9
+    for name, index in (("cat_video_2.mp4", 0), ("dog_video_2.mp4", 1)):
+        found = Explainer(bundled)(frames(videos / name, every=16))
+        assert (found.probabilities.argmax(axis=1) == index).mean() >= 0.9
 
 
 def test_a_sample_of_the_test_pictures_is_recognised(bundled: Classifier, shared_data: Path) -> None:
@@ -80,7 +93,7 @@ def test_a_sample_of_the_test_pictures_is_recognised(bundled: Classifier, shared
 
 
 def test_the_heat_is_on_the_animals_head(bundled: Classifier, shared_data: Path) -> None:
-    """Hottest point in the head box for 65 % of the pictures, 41 % of the heat: the centre has 52 % and 34 %."""
+    """Hottest point in the head box for 80 % of the pictures, 46 % of the heat: the centre has 52 % and 31 %."""
     pets = shared_data / "pets"
     with (pets / "heads.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -93,5 +106,5 @@ def test_the_heat_is_on_the_animals_head(bundled: Classifier, shared_data: Path)
         x0, y0, x1, y1 = (int(row[side]) for side in ("xmin", "ymin", "xmax", "ymax"))
         hits.append(x0 <= x < x1 and y0 <= y < y1)
         shares.append(heat[y0:y1, x0:x1].sum() / max(heat.sum(), 1e-9))
-    assert np.mean(hits) >= 0.65
-    assert np.mean(shares) >= 0.41
+    assert np.mean(hits) >= 0.8
+    assert np.mean(shares) >= 0.46

@@ -27,7 +27,7 @@ FINE_TUNE_RATE = 0.02
 """The learning rate of fine-tuning, as a share of the head's."""
 GROUNDS = 512
 """At most so many pictures of the background show around others."""
-LOST = 0.005
+LOST = 0.002
 """The share of the validation pictures that may be taken for the background."""
 AUGMENTED_VIEWS = 3
 """How many varied views of each picture the frozen base is asked about, beside the picture itself."""
