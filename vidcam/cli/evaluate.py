@@ -11,6 +11,7 @@ from vidcam.cam.methods import METHODS
 from vidcam.cam.options import MapOptions
 from vidcam.cli.maps import evaluate_maps
 from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments, options_of
+from vidcam.cli.steady import evaluate_steady, split_arguments
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 
@@ -18,8 +19,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Measure a classifier on folders of pictures.")
-@click.argument("model", metavar="MODEL")
-@click.argument("data_dir", type=PATH)
+@click.argument("arguments", metavar="MODEL DATA_DIR", nargs=-1, required=True)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Where the plots and tables go [MODEL_evaluation].")
 @loading_options
 @options_of(MapOptions, only=("layer",))
@@ -27,6 +27,11 @@ PATH = click.Path(path_type=Path)
     "--maps",
     metavar="METHOD[,METHOD]",
     help=f"Measure maps instead ({', '.join(METHODS)}): on pictures, with a CSV of boxes or not, or on a clip.",
+)
+@click.option(
+    "--steady",
+    is_flag=True,
+    help="Measure how steady the heat of clips is instead: evaluate [MODEL] CLIP... --steady.",
 )
 @click.option("--target", default="top", show_default=True, metavar="CLASS", help="With --maps: what they explain.")
 @click.option("--top-channels", type=click.IntRange(min=1), metavar="N", help="With --maps: see `vidcam run`.")
@@ -36,7 +41,9 @@ PATH = click.Path(path_type=Path)
 )
 @options_of(MapOptions, only=("engine",))
 @common_options
-def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None, **options: Any) -> int:
+def evaluate(
+    arguments: tuple[str, ...], output: Path | None, quiet: bool, maps: str | None, steady: bool, **options: Any
+) -> int:
     """Evaluates MODEL on DATA_DIR: class/picture, or train/, val/ and test/ folders of that.
 
     Prints loss, accuracy, calibration error and the classification report, and says whether the splits agree. DIR gets
@@ -48,11 +55,25 @@ def evaluate(data_dir: Path, output: Path | None, quiet: bool, maps: str | None,
     correlation with the maps of the model with permuted weights and the rise of the entropy to those (eMPRT), and
     where boxes are given (a CSV with file, xmin, ymin, xmax, ymax) how often the hottest point and how much of the
     heat is inside. On a clip: flicker, and how often the class changes.
+
+    With --steady it measures clips, with MODEL or the model that ships with vidcam: E, the change of the heat beside
+    the motion of the picture, the lag and insertion, for maps as they are and for each way of smoothing them.
     """
     from vidcam.report import require_libraries
 
     require_libraries()
     of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine")}
+    if steady:
+        for name in ("top_channels", "limit", "seed"):
+            check_unchosen([name], "--steady; it goes with --maps")
+        options["model"], clips = split_arguments(arguments)
+        model = {**model_arguments(options), "layer": options.pop("layer")}
+        asked = {"target": of_maps["target"], "engine": of_maps["engine"], "method": maps or "gradcam"}
+        with Steps(quiet) as steps:
+            return evaluate_steady(clips, output, steps, model, **asked)
+    if len(arguments) != 2:
+        raise UsageError(f"evaluate takes MODEL and DATA_DIR, not {len(arguments)} arguments; clips go with --steady")
+    options["model"], data_dir = arguments[0], Path(arguments[1])
     model = {**model_arguments(options), "layer": options.pop("layer")}
     if maps is not None:
         with Steps(quiet) as steps:

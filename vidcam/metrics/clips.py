@@ -1,4 +1,7 @@
-"""How steady maps are over a clip: every method beside the controls. The measures are in `flicker`."""
+"""How steady maps are over a clip: methods beside the controls, ways of smoothing beside one another.
+
+The measures are in `flicker`, `steadiness` and `perturbation`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,28 @@ import numpy as np
 from vidcam.cam import Explainer
 from vidcam.cam.targets import Target
 from vidcam.metrics.controls import CONTROLS, control_map
-from vidcam.metrics.faithfulness import options_of
-from vidcam.metrics.flicker import flicker, switches
-from vidcam.render import History, Look, histories
+from vidcam.metrics.faithfulness import Once, options_of
+from vidcam.metrics.flicker import flicker, lag, switches
+from vidcam.metrics.perturbation import Perturbation
+from vidcam.metrics.steadiness import Steadiness
+from vidcam.render import History, Look, histories, spread
+from vidcam.render.flow import Motions
+from vidcam.render.look import Normalization
 from vidcam.types import Array, Classifier, Frame, Placement
+
+SMOOTH = Look().smooth
+WAYS: dict[str, tuple[Normalization, float, bool]] = {
+    "each frame by itself": ("frame", 0.0, False),
+    "not smoothed": ("running", 0.0, False),
+    f"smoothed {SMOOTH / 2:g} s": ("running", SMOOTH / 2, False),
+    f"smoothed {SMOOTH:g} s": ("running", SMOOTH, False),
+    f"along the motion {SMOOTH:g} s": ("running", SMOOTH, True),
+}
+"""How heat is scaled and smoothed: the scaling, the time constant in seconds, and whether it is carried along. The last
+is how `vidcam run` shows it by default."""
+UNSMOOTHED = 1
+SAMPLES = 8
+"""Frames of a clip on which insertion is measured, at most."""
 
 
 def measure_clip(
@@ -68,6 +89,102 @@ def measure_clip(
     ]
 
 
+def measure_steadiness(
+    classifier: Classifier,
+    frames: Iterable[Frame],
+    *,
+    cut: Callable[[Array], bool],
+    expected: int | None = None,
+    method: str = "gradcam",
+    target: Target = "top",
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Measures how steady, late and right the heat of a clip is, by each way of smoothing it.
+
+    Args:
+        classifier: what is explained.
+        frames: the clip's, of one size.
+        cut: tells, picture after picture, whether a scene begins.
+        expected: how many frames there are, where it is known.
+        method: of the maps.
+        target: what to explain, `top` or classes.
+        progress: called with the frames done.
+        **options: `Explainer`'s layer and engine.
+
+    Returns:
+        A row for each of `WAYS`: `method`, its name; `E`, see `steadiness`; `lag` in seconds behind the unsmoothed
+        maps; `insertion`, see `Perturbation`, the mean over `SAMPLES` frames at most; `flicker`.
+    """
+    explainer = Explainer(classifier, method, batch_size=1, **options_of(method, options))
+    motions, steadiness = Motions(), Steadiness(len(WAYS))
+    histories = [History(kind, smooth) for kind, smooth, _ in WAYS.values()]
+    heat: list[list[Array]] = [[] for _ in WAYS]
+    times: list[float] = []
+    cuts: list[bool] = []
+    kept: list[tuple[int, Array, tuple[int, ...]]] = []
+    every = max(1, (expected or SAMPLES * 30) // SAMPLES)
+    for number, (time, x, placement) in enumerate(_fitted(frames, classifier)):
+        explanation = explainer.explain_inputs([x], placement, target)
+        raw, chosen = explanation.maps[0], explanation.targets[0]
+        motion, begins = motions(x), cut(x)
+        carried = motion.on(raw.shape)
+        for shown, history, (_, _, moves) in zip(heat, histories, WAYS.values(), strict=True):
+            smoothed, peak = history(raw, time, chosen, cut=begins, motion=carried if moves else None)
+            shown.append(_share(smoothed, peak))
+        steadiness.add(motion, [shown[-1] for shown in heat], begins)
+        times.append(time)
+        cuts.append(begins)
+        if number % every == every // 2 and len(kept) < SAMPLES:
+            kept.append((number, x, chosen))
+        if progress is not None:
+            progress(number + 1)
+    insertions = _insertions(explainer, kept, heat)
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    flat = [np.stack(shown).reshape(len(times), -1) for shown in heat]
+    return [
+        {
+            "method": name,
+            "E": error,
+            **({"lag": lag(one, flat[UNSMOOTHED], step)} if step > 0 else {}),
+            **({"insertion": float(np.mean(insertion))} if insertion else {}),
+            "flicker": flicker(np.stack(shown), np.array(cuts)),
+        }
+        for name, error, one, insertion, shown in zip(WAYS, steadiness.errors(), flat, insertions, heat, strict=True)
+    ]
+
+
+def _insertions(
+    explainer: Explainer, kept: Sequence[tuple[int, Array, tuple[int, ...]]], heat: Sequence[Sequence[Array]]
+) -> list[list[float]]:
+    """Returns each way's insertion scores on the frames that were kept."""
+    found: list[list[float]] = [[] for _ in heat]
+    for number, x, target in kept:
+
+        def score(inputs: Sequence[Array], of: tuple[int, ...] = target) -> Array:
+            total: Array = explainer.predict(inputs)[1][:, list(of)].sum(axis=1)
+            return total
+
+        size = (x.shape[1], x.shape[0])
+        whole = (0.0, 0.0, float(size[0]), float(size[1]))
+        measures = Once(Perturbation(x, score))
+        for scores, shown in zip(found, heat, strict=True):
+            scores.append(measures.measure(spread(shown[number], Placement(size, size, whole, whole)))["insertion"])
+    return found
+
+
+def mean_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns for each method the means of its figures over the clips that have them, in their order."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    figures = list(dict.fromkeys(name for row in rows for name in row if name not in ("clip", "method")))
+    means = []
+    for method in methods:
+        mine = [row for row in rows if row["method"] == method]
+        of = {name: [row[name] for row in mine if name in row and np.isfinite(row[name])] for name in figures}
+        means.append({"method": method, **{name: float(np.mean(values)) for name, values in of.items() if values}})
+    return means
+
+
 def _fitted(frames: Iterable[Frame], classifier: Classifier) -> Iterator[tuple[float, Array, Placement]]:
     for frame in frames:
         yield float(frame.time), *classifier.prepare(frame.rgb())
@@ -77,7 +194,12 @@ def _heat(maps: Sequence[Array], times: Sequence[float], targets: Sequence[tuple
     """Scales a clip's maps as they are shown, float32 (N, h, w) in [0, 1]."""
     heat = np.zeros((len(maps), *maps[0].shape), np.float32)
     for i, (raw, time, target) in enumerate(zip(maps, times, targets, strict=True)):
-        shown, peak = history(raw, time, target)
-        if peak > 0 and np.isfinite(shown).all():
-            heat[i] = np.clip(shown / peak, 0.0, 1.0)
+        heat[i] = _share(*history(raw, time, target))
     return heat
+
+
+def _share(shown: Array, peak: float) -> Array:
+    """Returns a map as heat of 0 to 1."""
+    if peak > 0 and np.isfinite(shown).all():
+        return np.clip(shown / np.float32(peak), 0.0, 1.0)
+    return np.zeros_like(shown)

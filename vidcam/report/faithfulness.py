@@ -22,6 +22,8 @@ COLUMNS: dict[str, tuple[str, str, int]] = {
     "increase": ("increase", "up", 3),
     "untrained": ("untrained", "down", 3),
     "emprt": ("eMPRT", "up", 3),
+    "E": ("E", "down", 4),
+    "lag": ("lag, s", "down", 3),
     "flicker": ("flicker", "down", 3),
     "flicker_shown": ("flicker shown", "down", 3),
     "switches": ("switches", "down", 0),
