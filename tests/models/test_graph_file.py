@@ -175,7 +175,10 @@ def test_neither_is_null_or_a_class():
 
 
 def test_the_bundled_graph_is_the_network_beside_it():
-    """A retrained network cannot leave a stale graph: `vidcam export cats_dogs` writes it anew."""
+    """A network that was trained anew cannot leave a stale graph; to write it anew, in the repository's folder:
+
+    vidcam export cats_dogs -o vidcam/models/data/cats_dogs.vidcam --overwrite
+    """
     path = BUNDLED["cats_dogs"]
     kept, network = load_model("cats_dogs"), load_model(path)
     assert kept.graph is not None
@@ -190,6 +193,18 @@ def test_the_bundled_graph_is_the_network_beside_it():
         a, b = got(frames), want(frames)
         np.testing.assert_allclose(a.logits, b.logits, rtol=0, atol=1e-4 * np.abs(b.logits).max())
         np.testing.assert_allclose(a.maps, b.maps, rtol=0, atol=1e-4 * np.abs(b.maps).max())
+
+
+def test_a_shipped_graph_of_another_network_is_not_taken(tmp_path, monkeypatch):
+    gap_cnn().save(tmp_path / "cats_dogs.keras")
+    (tmp_path / "cats_dogs.vidcam").write_bytes(BUNDLED["cats_dogs"].with_suffix(".vidcam").read_bytes())
+    monkeypatch.setitem(BUNDLED, "cats_dogs", tmp_path / "cats_dogs.keras")
+    assert load_model("cats_dogs").graph is None
+    assert len(load_model("cats_dogs").labels) == 3
+    export(load_model("cats_dogs"), tmp_path / "cats_dogs.vidcam", overwrite=True)
+    again = load_model("cats_dogs")
+    assert again.graph is not None
+    assert len(again.labels) == 3
 
 
 def test_the_page_on_the_format_makes_a_heatmap_with_openvino_alone(file, tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def network_identity(model: Any, options: Mapping[str, Any]) -> str | None:
     named = {name: value for name, value in options.items() if name not in NOT_OF_NETWORK}
     try:
         content = (
-            f"the network {model}" if str(model) in zoo.ZOO else _content(zoo.BUNDLED.get(str(model), Path(model)))
+            f"the network {model}" if str(model) in zoo.ZOO else content_of(zoo.BUNDLED.get(str(model), Path(model)))
         )
         return _digest([content, _values(named), _readers()])
     except OSError:
@@ -49,7 +49,7 @@ def classifier_identity(network: str, model: Any, options: Mapping[str, Any]) ->
     beside = path.parent / "labels.txt"  # Teachable Machine's
     used = {name: options[name] for name in NOT_OF_NETWORK if name in options}
     try:
-        labels = _content(beside) if beside.is_file() else ""
+        labels = content_of(beside) if beside.is_file() else ""
         return _digest([network, path.name, path.resolve().parent.name, _values(used), labels])
     except OSError:
         return None
@@ -60,16 +60,20 @@ def _values(options: Mapping[str, Any]) -> list[Any]:
     found = []
     for name, value in sorted(options.items()):
         is_file = isinstance(value, str | Path) and name in ("weights", "labels", "custom_objects")
-        found.append([name, _content(Path(value)) if is_file else repr(value)])
+        found.append([name, content_of(Path(value)) if is_file else repr(value)])
     return found
 
 
-def _content(path: Path) -> str:
-    """Returns the digest of a file's content, or of all files below a folder."""
+def content_of(path: Path) -> str:
+    """Returns the digest of a file's content, or of all files below a folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    return _digest([[str(p.relative_to(path)), _content(p)] for p in sorted(path.rglob("*")) if p.is_file()])
+    return _digest([[str(p.relative_to(path)), content_of(p)] for p in sorted(path.rglob("*")) if p.is_file()])
 
 
 @functools.cache

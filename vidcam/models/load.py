@@ -18,7 +18,7 @@ from vidcam.models.card import card_of, classifier_of, neither_of
 from vidcam.models.classifier import Classifier, Later
 from vidcam.models.files import ModelFile, find_model
 from vidcam.models.graph_file import open_graph
-from vidcam.models.identity import classifier_identity, network_identity
+from vidcam.models.identity import classifier_identity, content_of, network_identity
 from vidcam.models.labels import read_labels
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
@@ -129,9 +129,12 @@ def _shipped(model: Any, options: Mapping[str, Any], identity: str) -> Classifie
     if not plain or not file.is_file():
         return None
     try:
-        return replace(open_graph(file, options), source=str(zoo.BUNDLED[str(model)]))
-    except VidcamError:
+        found = open_graph(file, options)
+        # Made of the network beside it, or of one that it has been trained anew since?
+        fresh = found.graph is not None and found.graph.card.get("source") == content_of(zoo.BUNDLED[str(model)])
+    except (VidcamError, OSError):
         return None
+    return replace(found, source=str(zoo.BUNDLED[str(model)])) if fresh else None
 
 
 def _kept(model: Any, options: Mapping[str, Any], identity: str) -> Classifier | None:

@@ -15,6 +15,7 @@ from vidcam.cam.run.graph import Graph
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models.card import card_of
 from vidcam.models.classifier import Classifier
+from vidcam.models.identity import content_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +78,12 @@ def export(classifier: Classifier, path: str | Path, *, overwrite: bool = False)
 def _card(classifier: Classifier, graph: Graph, anatomy: Anatomy) -> dict[str, object]:
     card = {name: value for name, value in card_of(classifier).items() if name != "own_layer"}
     versions = {"vidcam": __version__, "openvino": ov.get_version(), **dict(makers()[1])}
-    return {**card, **graph.card(), "source": classifier.identity, "versions": versions, "anatomy": asdict(anatomy)}
+    return {**card, **graph.card(), "source": _source(classifier), "versions": versions, "anatomy": asdict(anatomy)}
+
+
+def _source(classifier: Classifier) -> str | None:
+    """Returns the digest of the file that a classifier was loaded from; without one, the network's name or nothing."""
+    try:
+        return content_of(Path(classifier.source))
+    except OSError:
+        return classifier.identity
