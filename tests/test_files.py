@@ -19,7 +19,7 @@ from vidcam._files import OutputFile, make_folder, write_text, written
 from vidcam.batch import records, tables
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import save_classifier
-from vidcam.pipeline.output import partial_paths
+from vidcam.pipeline.names import partial_paths
 from vidcam.report import faithfulness, figures, gallery, training
 from vidcam.training import checkpoint, half
 

@@ -57,7 +57,9 @@ def test_large_frames_are_computed_fewer_at_once_as_run_does(batch, tmp_path, mo
         return explain(asked, inputs, *arguments)
 
     monkeypatch.setattr("vidcam.pipeline.explain.explain_together", look)
-    monkeypatch.setattr("vidcam.pipeline.shown.BATCH_PIXELS", 2 * 64 * 48)  # as if 64x48 were as large as 1440p
+    monkeypatch.setattr(
+        "vidcam.pipeline.explained_clip.BATCH_PIXELS", 2 * 64 * 48
+    )  # as if 64x48 were as large as 1440p
     batch(tmp_path / "clips" / "a.mp4")
     assert {count for count, _ in seen} <= {1, 2}
     assert {size for _, size in seen} == {2}

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from vidcam.batch.fingerprint import Content, content
+from vidcam.batch.fingerprint import FileState, content
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.errors import VidcamError
 
-RECORD = Record("sub/é.mov", "/x/é.mov", "done", {"options": {"width": 3}}, Content(1, 2, 3, "ab"), "sub/é.mov.gif", 7,
-                owned=("sub/é.mov.gif",), notes=("one",), numbers={"frames": 2})  # fmt: skip
+RECORD = Record("sub/é.mov", "/x/é.mov", "done", {"options": {"width": 3}}, FileState(1, 2, 3, "ab"), "sub/é.mov.gif",
+                bytes=7, owned=("sub/é.mov.gif",), notes=("one",), numbers={"frames": 2})  # fmt: skip
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import vidcam
 from tests.benchmarks.machine import cores, machine
 from vidcam.media import PRESETS, open_sink, open_source
 from vidcam.media.color import from_planes, to_yuv420p
-from vidcam.pipeline.outputs import Outputs
+from vidcam.pipeline.files import Outputs
 
 SHOWN = PRESETS[: PRESETS.index("slow")]
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.live.fakes import LOOK, CountedFeed, FakeExplainer, counted, read_count, read_map, session
 from vidcam.live.controls import Controls, Settings
-from vidcam.live.display import INTERVAL, Display, Shown
+from vidcam.live.display import INTERVAL, Display, Painted
 from vidcam.live.explaining import Explaining
 from vidcam.live.slot import Slot
 from vidcam.types import Explanation
@@ -36,7 +36,7 @@ class Screen:
     def wanted(self) -> bool:
         return True
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         if shown.number:
             self.seen.append((self.clock(), read_count(shown.picture), read_map(shown.picture), shown.fresh))
         self.busy()
@@ -172,7 +172,7 @@ def test_a_source_that_stalls_is_greyed_with_the_reason():
     assert parts.display.trouble(parts.now) == ""
     parts.now += 2.5
     assert "no picture from camera for" in parts.display.trouble(parts.now)
-    taken: list[Shown] = []
+    taken: list[Painted] = []
     parts.display.outputs[:] = [SimpleNamespace(wanted=lambda: True, show=taken.append)]
     parts.display.step()
     picture = taken[0].picture

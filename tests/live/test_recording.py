@@ -15,7 +15,7 @@ import pytest
 from tests.clips import read_frames
 from tests.live.fakes import counted, read_count
 from vidcam.errors import UsageError, VidcamError
-from vidcam.live.display import Shown
+from vidcam.live.display import Painted
 from vidcam.live.keeping import Recorder, snapshot, unused
 from vidcam.media.write.recording import Recording, check_recording, fit_into
 
@@ -124,10 +124,10 @@ def test_after_kill_9_the_file_plays_up_to_the_last_second(tmp_path):
     assert [read_count(p) for p in pictures[::20]] == list(range(0, len(pictures), 20))
 
 
-def shown(number: int, time: float, **changes) -> Shown:
+def shown(number: int, time: float, **changes) -> Painted:
     picture = counted(number)
     values = {"picture": picture, "frame": picture, "number": number, "time": time, "fresh": True, **changes}
-    return Shown(settings=SimpleNamespace(method="gradcam"), **values)
+    return Painted(settings=SimpleNamespace(method="gradcam"), **values)
 
 
 def test_the_recorder_takes_fresh_pictures_in_order_and_can_be_started_again(tmp_path):

@@ -21,7 +21,7 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.live import server as serving
 from vidcam.live.address import Address, parse_address
 from vidcam.live.controls import Controls, Settings
-from vidcam.live.display import Shown
+from vidcam.live.display import Painted
 from vidcam.live.server import Server
 
 
@@ -36,7 +36,7 @@ class View:
     def show(self) -> None:
         self.number += 1
         picture = counted(self.number)
-        self.server.show(Shown(picture, picture, self.number, time.monotonic(), True, self.controls.settings))
+        self.server.show(Painted(picture, picture, self.number, time.monotonic(), True, self.controls.settings))
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.address.port, timeout=30)

@@ -17,8 +17,8 @@ from vidcam.media import open_source
 from vidcam.media.color import to_yuv420p
 from vidcam.media.write.mp4 import VideoSink
 from vidcam.models import load_model
+from vidcam.pipeline.explained_clip import batch_for
 from vidcam.pipeline.meter import STAGES, Meter
-from vidcam.pipeline.shown import batch_for
 from vidcam.pipeline.stages import Stages
 
 

@@ -62,7 +62,7 @@ class Current:
 
 
 @dataclass(slots=True)
-class Progress:
+class BatchProgress:
     """How far a batch is.
 
     Attributes:
@@ -100,7 +100,7 @@ class Crew:
         workers: Sequence[Worker],
         jobs: Sequence[Work],
         failed: Callable[[Work, str], Record],
-        watch: Callable[[Progress], None],
+        watch: Callable[[BatchProgress], None],
         films: Films | None = None,
     ) -> None:
         self._idle = list(workers)
@@ -109,7 +109,7 @@ class Crew:
         self._failed = failed
         self._watch = watch
         self._films = films or Films()
-        self.progress = Progress(len(jobs))
+        self.progress = BatchProgress(len(jobs))
 
     def run(self, cancelled: Callable[[], bool]) -> bool:
         """Works until all is done.

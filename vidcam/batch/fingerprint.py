@@ -15,7 +15,7 @@ from vidcam.models.zoo import BUNDLED
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileState:
     """A file at a moment.
 
     Attributes:
@@ -39,7 +39,7 @@ class Content:
         return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (self.size, self.modified, self.changed)
 
 
-def content(path: Path) -> Content:
+def content(path: Path) -> FileState:
     """Reads a file and says what it holds.
 
     Raises:
@@ -56,7 +56,7 @@ def content(path: Path) -> Content:
         raise VidcamError(f"{path}: no such file") from None
     except OSError as error:
         raise VidcamError(f"{path}: cannot be read: {error.strerror}") from None
-    return Content(status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest)
+    return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, digest)
 
 
 def model_fingerprint(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcam._version import __version__
-from vidcam.batch.crew import Crew, Progress
+from vidcam.batch.crew import BatchProgress, Crew
 from vidcam.batch.fingerprint import content, model_fingerprint, plain
 from vidcam.batch.local import LocalWorker
 from vidcam.batch.pieces import Films, Work, close_folder, open_folder
@@ -21,8 +21,8 @@ from vidcam.errors import Interrupted, VidcamError
 from vidcam.media import open_sink, open_source
 from vidcam.media.options import MediaOptions
 from vidcam.pipeline.clip import Progress as Steps
-from vidcam.pipeline.output import output_path
-from vidcam.pipeline.outputs import check_side_files
+from vidcam.pipeline.files import check_side_files
+from vidcam.pipeline.names import output_path
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import Film, join, points_of
 from vidcam.pipeline.result import Result
@@ -110,7 +110,7 @@ def _work(film: Film, settings: Settings, workers: int, progress: Steps, cancell
     def failed(work: Work, how: str) -> Any:
         raise VidcamError(f"{work.name}: {how}")
 
-    def watch(_: Progress) -> None:
+    def watch(_: BatchProgress) -> None:
         progress(films.done, films.total)
 
     pieces = films.begin(film)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcam._options import accepts, refuse, take
-from vidcam.batch.crew import Crew, Progress, Worker
+from vidcam.batch.crew import BatchProgress, Crew, Worker
 from vidcam.batch.inputs import find_inputs
 from vidcam.batch.local import LocalWorker
 from vidcam.batch.pieces import Work
@@ -75,7 +75,7 @@ def run_batch(
     dry_run: bool = False,
     report: bool = False,
     on_plan: Callable[[Sequence[Step], int], None] | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[BatchProgress], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     **options: Any,
 ) -> Batch:
@@ -200,7 +200,7 @@ def _carry_out(
     workers: Sequence[Worker],
     jobs: Sequence[Job],
     store: Store,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[BatchProgress], None] | None,
     cancelled: Callable[[], bool],
 ) -> tuple[list[Record], bool]:
     """Does jobs, and returns their records, by name, and whether it was ended early.

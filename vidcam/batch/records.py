@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidcam._files import make_folder, written
-from vidcam.batch.fingerprint import Content
+from vidcam.batch.fingerprint import FileState
 from vidcam.errors import VidcamError
 
 try:
@@ -56,7 +56,7 @@ class Record:
     source: str
     state: State
     made: dict[str, Any] = field(default_factory=dict)
-    content: Content | None = None
+    content: FileState | None = None
     output: str = ""
     bytes: int = 0
     owned: tuple[str, ...] = ()
@@ -179,7 +179,7 @@ def _read(file: Path) -> Record | None:
     try:
         kept = data["content"]
         data |= {name: tuple(data[name]) for name in ("owned", "notes")}
-        data["content"] = None if kept is None else Content(**kept)
+        data["content"] = None if kept is None else FileState(**kept)
         return Record(**data)
     except (KeyError, TypeError):
         raise Unreadable("its record is damaged") from None

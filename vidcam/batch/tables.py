@@ -11,8 +11,8 @@ from typing import Any
 from vidcam._files import write_text
 from vidcam.batch.records import Record, Store
 from vidcam.errors import VidcamError
-from vidcam.pipeline.records import TOP
-from vidcam.report.gallery import Entry, write_gallery
+from vidcam.pipeline.predictions import TOP
+from vidcam.report.gallery import Card, write_gallery
 
 PREDICTIONS = (
     *("file", "frame", "time", "target", "class", "logit", "probability"),
@@ -91,15 +91,15 @@ def _text(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _entry(record: Record) -> Entry:
+def _entry(record: Record) -> Card:
     if record.state == "failed":
-        return Entry(record.name, failed=record.error)
+        return Card(record.name, failed=record.error)
     n = record.numbers
-    kept = {name: n[name] for name in Entry.__slots__ if name in n}
+    kept = {name: n[name] for name in Card.__slots__ if name in n}
     kept["size"] = tuple(n["size"])
     kept["times"] = tuple(n["times"])
     kept["curves"] = {name: tuple(curve) for name, curve in n["curves"].items()}
-    return Entry(record.name, record.output, record.poster, page=record.page, **kept)
+    return Card(record.name, record.output, record.poster, page=record.page, **kept)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -28,9 +28,9 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
+from vidcam.pipeline.explained_clip import BATCH
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import LENGTH, Film, do_step, join, points_of
-from vidcam.pipeline.shown import BATCH
 from vidcam.pipeline.stages import Stages, Watch
 
 POSTER = 320

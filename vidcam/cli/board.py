@@ -12,7 +12,7 @@ import click
 from vidcam.cli import count, printable
 
 if TYPE_CHECKING:
-    from vidcam.batch.crew import Progress
+    from vidcam.batch.crew import BatchProgress
 
 NAME = 40
 """Letters of a file's name that are shown."""
@@ -33,7 +33,7 @@ class Board:
         self._told = 0
         self._began = time.monotonic()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: BatchProgress) -> None:
         """Shows how far the batch is."""
         if self._quiet:
             return
@@ -51,7 +51,7 @@ class Board:
         for i, line in enumerate(self._lines):
             line.set_description_str(_text(progress.current[i]) if i < len(progress.current) else "")
 
-    def _open(self, progress: Progress) -> None:
+    def _open(self, progress: BatchProgress) -> None:
         from tqdm import tqdm
 
         self._began = time.monotonic()
@@ -61,7 +61,7 @@ class Board:
             for i in range(1, 1 + len(progress.current))
         ]
 
-    def _tell(self, progress: Progress) -> None:
+    def _tell(self, progress: BatchProgress) -> None:
         for record in progress.records[self._told :]:
             self._told += 1
             said = (

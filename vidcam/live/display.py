@@ -31,7 +31,7 @@ REFRESH = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Painted:
     """A picture for the outputs.
 
     Attributes:
@@ -57,7 +57,7 @@ class Output(Protocol):
     def wanted(self) -> bool:
         """Tells whether a picture would be looked at."""
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         """Takes the next picture; it must not be written to."""
 
 
@@ -185,15 +185,15 @@ class Display:
         *,
         fresh: bool,
         now: float,
-    ) -> Shown:
+    ) -> Painted:
         trouble = self.trouble(now)
         if item is None:
             picture = waiting((640, 480), trouble or f"waiting for {self._capture.name}")
-            return Shown(picture, picture, 0, now, False, settings)
+            return Painted(picture, picture, 0, now, False, settings)
         if trouble:
-            return Shown(lost(item.value, trouble), item.value, item.number, now, True, settings)
+            return Painted(lost(item.value, trouble), item.value, item.number, now, True, settings)
         picture = self._painter.paint(item.value, seen, settings)
-        return Shown(picture, item.value, item.number, item.time, fresh, settings)
+        return Painted(picture, item.value, item.number, item.time, fresh, settings)
 
     def _state(self) -> tuple[object, ...]:
         return self._frames.number, self._maps.number, self._controls.changes, self._capture.trouble

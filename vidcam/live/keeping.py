@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vidcam.errors import VidcamError
-from vidcam.live.display import Shown
+from vidcam.live.display import Painted
 from vidcam.media import Info, open_sink
 from vidcam.media.write.recording import Recording
 
@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._thread: threading.Thread | None = None
-        self._queue: queue.Queue[Shown | None] = queue.Queue(AHEAD)
+        self._queue: queue.Queue[Painted | None] = queue.Queue(AHEAD)
         self._closing: list[threading.Thread] = []
         self._last = float("-inf")
         self.path: Path | None = None
@@ -61,7 +61,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, args=(recording, self._queue), name="record")
         self._thread.start()
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         if not shown.fresh or shown.number == 0 or shown.time <= self._last:
             return
         self._last = shown.time
@@ -81,13 +81,13 @@ class Recorder:
             closing.join()
 
     @staticmethod
-    def _close(pictures: queue.Queue[Shown | None], thread: threading.Thread) -> None:
+    def _close(pictures: queue.Queue[Painted | None], thread: threading.Thread) -> None:
         while thread.is_alive():  # one that failed takes nothing more
             with contextlib.suppress(queue.Full):
                 pictures.put(None, timeout=0.1)
                 thread.join()
 
-    def _write(self, recording: Recording, pictures: queue.Queue[Shown | None]) -> None:
+    def _write(self, recording: Recording, pictures: queue.Queue[Painted | None]) -> None:
         try:
             while (shown := pictures.get()) is not None:
                 recording.write(shown.picture, shown.time)
@@ -120,7 +120,7 @@ def unused(path: Path) -> Path:
     return free
 
 
-def snapshot(shown: Shown) -> list[Path]:
+def snapshot(shown: Painted) -> list[Path]:
     """Writes the frame and the picture with its overlay as PNG.
 
     Returns:

@@ -25,7 +25,7 @@ import cv2
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.address import Address
 from vidcam.live.controls import Controls
-from vidcam.live.display import Shown
+from vidcam.live.display import Painted
 from vidcam.live.slot import Slot
 
 CONNECTIONS = 64
@@ -78,7 +78,7 @@ class Server:
         self._controls = controls
         self._state = state
         self._wake = threading.Condition()
-        self._newest: Slot[Shown] = Slot(self._wake)
+        self._newest: Slot[Painted] = Slot(self._wake)
         self.jpegs: Slot[bytes] = Slot(self._wake)
         self._stopped = False
         self._asked = float("-inf")
@@ -99,7 +99,7 @@ class Server:
     def wanted(self) -> bool:
         return time.monotonic() - self._asked < GONE
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         self._newest.put(shown, shown.time)
 
     def close(self) -> None:

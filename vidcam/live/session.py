@@ -21,7 +21,7 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.live.address import parse_address
 from vidcam.live.capture import Capture
 from vidcam.live.controls import VIEWS, Controls, Settings
-from vidcam.live.display import INTERVAL, Display, Shown
+from vidcam.live.display import INTERVAL, Display, Painted
 from vidcam.live.explaining import Explaining, Seen
 from vidcam.live.keeping import Recorder, snapshot, stamped, unused
 from vidcam.live.server import Server
@@ -264,7 +264,7 @@ class _Session:
         else:
             self.controls.say(f"recording to {path}")
 
-    def _snap(self, shown: Shown) -> None:
+    def _snap(self, shown: Painted) -> None:
         def write() -> list[Path]:
             try:
                 files = snapshot(shown)
@@ -324,14 +324,14 @@ class _Session:
 class _Snapper:
     """Takes the next picture that is shown, once asked; an output of the display."""
 
-    def __init__(self, keep: Callable[[Shown], None]) -> None:
+    def __init__(self, keep: Callable[[Painted], None]) -> None:
         self._keep = keep
         self.asked = False
 
     def wanted(self) -> bool:
         return self.asked
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         if shown.number:
             self.asked = False
             self._keep(shown)

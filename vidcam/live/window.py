@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import cv2
 
 from vidcam.live.controls import Controls
-from vidcam.live.display import Shown
+from vidcam.live.display import Painted
 from vidcam.live.painter import with_figures
 
 TITLE = "vidcam live"
@@ -58,7 +58,7 @@ class Window:
     def wanted(self) -> bool:
         return True
 
-    def show(self, shown: Shown) -> None:
+    def show(self, shown: Painted) -> None:
         picture = with_figures(shown.picture, self._lines(), shown.settings)
         size = (picture.shape[1], picture.shape[0])
         if not self._opened:

@@ -14,7 +14,7 @@ from vidcam.types import Classifier
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class GridCell:
     """One map: how it is made, and of which target."""
 
     explainer: Explainer
@@ -58,7 +58,7 @@ SINGLE = Grid(1, ("",), False)
 
 def make_cells(
     classifier: Classifier, how: MapOptions, batch_size: int, make: Callable[..., Explainer] = Explainer
-) -> tuple[list[Cell], Grid]:
+) -> tuple[list[GridCell], Grid]:
     """Builds what a grid needs: an explainer for each method, of one network, every target under each.
 
     Args:
@@ -82,7 +82,7 @@ def make_cells(
             explainer = first = make(classifier, name, how.layer, **options, top_channels=channels)
         else:  # all methods look at the same pass of the network
             explainer = first.by(name, top_channels=channels)
-        cells += [Cell(explainer, t) for t in targets]
+        cells += [GridCell(explainer, t) for t in targets]
         titles += [explainer.method.title if len(methods) > 1 else ""] * len(targets)
     both = len(methods) > 1 and len(targets) > 1
     columns = len(targets) if both else _square(len(cells))

@@ -11,10 +11,10 @@ import numpy as np
 
 from vidcam.cam.targets import CLIP_TOP
 from vidcam.media import Source
-from vidcam.pipeline.cells import Cell
+from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.explain import explain, predict
+from vidcam.pipeline.files import TrackRecorder
 from vidcam.pipeline.meter import Meter
-from vidcam.pipeline.outputs import Recorder
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.types import Frame, Track
@@ -26,7 +26,7 @@ AHEAD = 4
 """Frames that may be decoded ahead."""
 
 
-class Reader:
+class ReadAhead:
     """A source that is decoded ahead in a thread and can be read again; a context manager.
 
     The first frames are decoded at once, while somebody loads a model.
@@ -120,7 +120,7 @@ class Passes:
         return False
 
 
-def best_class(reader: Reader, selection: Selection, cell: Cell, passes: Passes, meter: Meter) -> int:
+def best_class(reader: ReadAhead, selection: Selection, cell: GridCell, passes: Passes, meter: Meter) -> int:
     """Classifies a whole clip.
 
     Returns:
@@ -136,7 +136,9 @@ def best_class(reader: Reader, selection: Selection, cell: Cell, passes: Passes,
     return int(total.argmax())
 
 
-def resolve(reader: Reader, selection: Selection, cells: Sequence[Cell], passes: Passes, meter: Meter) -> list[Cell]:
+def resolve(
+    reader: ReadAhead, selection: Selection, cells: Sequence[GridCell], passes: Passes, meter: Meter
+) -> list[GridCell]:
     """Puts the clip's best class in the place of `clip-top`, where a cell asks for it."""
     if all(cell.target != CLIP_TOP for cell in cells):
         return list(cells)
@@ -145,9 +147,9 @@ def resolve(reader: Reader, selection: Selection, cells: Sequence[Cell], passes:
 
 
 def explain_clip(
-    reader: Reader,
+    reader: ReadAhead,
     selection: Selection,
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     metas: Sequence[Mapping[str, str]],
     *,
     passes: Passes,
@@ -168,7 +170,7 @@ def explain_clip(
     Returns:
         A track for each cell; none where the clip has no frame.
     """
-    recorder = Recorder(cells[0].explainer.classifier.labels, metas)
+    recorder = TrackRecorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
         for batch in recorder.watch(explain(stages, selection(reader.frames()), cells, meter, moving=moving)):
             if passes.reach(batch.frames[-1]):

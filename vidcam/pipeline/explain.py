@@ -12,7 +12,7 @@ import numpy as np
 from vidcam.cam import Explainer
 from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
-from vidcam.pipeline.cells import Cell
+from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Explained, Selected, blended
 from vidcam.pipeline.stages import Stages
@@ -101,7 +101,7 @@ def prepare(
 def explain(
     stages: Stages,
     source: Iterable[Selected],
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     meter: Meter,
     *,
     keep: Keep = "nothing",

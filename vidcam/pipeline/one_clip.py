@@ -27,16 +27,16 @@ from vidcam.media.options import MediaOptions
 from vidcam.metrics.regions import region_of, shares_of
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
-from vidcam.pipeline.clip import Passes, Progress, Reader
+from vidcam.pipeline.clip import Passes, Progress, ReadAhead
 from vidcam.pipeline.draw import Drawn, draw, on_planes
+from vidcam.pipeline.explained_clip import from_model, from_track
+from vidcam.pipeline.files import Outputs, TrackRecorder, check_side_files
 from vidcam.pipeline.meter import Meter
-from vidcam.pipeline.output import output_path
-from vidcam.pipeline.outputs import Outputs, Recorder, check_side_files
+from vidcam.pipeline.names import output_path
 from vidcam.pipeline.page import details_of, with_page
-from vidcam.pipeline.records import Predictions
+from vidcam.pipeline.predictions import Predictions
 from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.select import Selection
-from vidcam.pipeline.shown import from_model, from_track
 from vidcam.pipeline.stages import Stages
 from vidcam.render import Look
 from vidcam.types import Frame, Track
@@ -115,7 +115,7 @@ def run(
         stack.enter_context(_one_opencv_thread())
         meter = stack.enter_context(Meter(measure))
         opening = partial(open_source, source, **media.reads(source))
-        reader = stack.enter_context(Reader(opening, str(source), meter))
+        reader = stack.enter_context(ReadAhead(opening, str(source), meter))
         info = reader.source.info
         if look.view == "timeline" and info.kind == "image":
             raise UsageError(f"view timeline shows a clip over time; {source} is a single picture")
@@ -154,7 +154,7 @@ def run(
             overwrite=overwrite,
         )
         stack.enter_context(outputs)
-        recorder = Recorder(shown.labels, shown.metas) if maps or keep_track or report or region else None
+        recorder = TrackRecorder(shown.labels, shown.metas) if maps or keep_track or report or region else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
         planes = outputs.sink.stores_planes and on_planes(look, shown.grid)
         steadiness = Steadiness() if recorder and info.kind != "image" else None

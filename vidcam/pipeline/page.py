@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcam.cam.options import MapOptions
-from vidcam.pipeline.output import partial_paths
+from vidcam.pipeline.names import partial_paths
 from vidcam.pipeline.result import Result
 from vidcam.render.look import Look
 from vidcam.report.clip import write_clip_page

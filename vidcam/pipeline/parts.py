@@ -31,17 +31,17 @@ from vidcam.media.options import MediaOptions
 from vidcam.media.read.segments import cut_points
 from vidcam.media.times import exact
 from vidcam.media.write.join import open_joined
-from vidcam.pipeline.cells import Cell, Grid, make_cells
-from vidcam.pipeline.clip import Passes, Progress, Reader
+from vidcam.pipeline.cells import Grid, GridCell, make_cells
+from vidcam.pipeline.clip import Passes, Progress, ReadAhead
 from vidcam.pipeline.draw import Answer, draw, on_planes
 from vidcam.pipeline.explain import explain, predict, replay
+from vidcam.pipeline.explained_clip import batch_for, provenance
+from vidcam.pipeline.files import Outputs, TrackRecorder
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.one_clip import comment_of
-from vidcam.pipeline.outputs import Outputs, Recorder
-from vidcam.pipeline.records import Predictions
+from vidcam.pipeline.predictions import Predictions
 from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.select import Selection
-from vidcam.pipeline.shown import batch_for, provenance
 from vidcam.pipeline.stages import Stages
 from vidcam.render import History, Look, clip_peak, histories
 from vidcam.types import Classifier, Frame, Planes, Track
@@ -140,7 +140,7 @@ class _Part:
 
     film: Film
     number: int
-    reader: Reader
+    reader: ReadAhead
     passes: Passes
 
     def go_on(self, frame: Frame) -> None:
@@ -178,7 +178,9 @@ def do_step(
     with ExitStack() as stack:
         back = begin if step == "draw" else max(exact(film.media.start or 0), begin - LOOK_BACK)
         reads = {**film.media.reads(film.source), "start": back, "end": end}
-        reader = stack.enter_context(Reader(partial(open_source, film.source, **reads), str(film.source), Meter(False)))
+        reader = stack.enter_context(
+            ReadAhead(partial(open_source, film.source, **reads), str(film.source), Meter(False))
+        )
         info = reader.source.info
         part = _Part(film, number, reader, Passes(1, info.frames, 1, progress, cancelled))
         if step == "draw":
@@ -191,7 +193,7 @@ def do_step(
             _explain(part, cells, grid)
 
 
-def _predict(part: _Part, cells: Sequence[Cell]) -> None:
+def _predict(part: _Part, cells: Sequence[GridCell]) -> None:
     film, begin = part.film, part.film.parts[part.number][0]
     frames = (frame for frame in part.reader.frames() if frame.time >= begin)
     total = np.zeros(len(cells[0].explainer.classifier.labels))
@@ -203,13 +205,13 @@ def _predict(part: _Part, cells: Sequence[Cell]) -> None:
     _leave(film.file("predict", part.number), total.tolist())
 
 
-def _explain(part: _Part, cells: list[Cell], grid: Grid) -> None:
+def _explain(part: _Part, cells: list[GridCell], grid: Grid) -> None:
     film = part.film
     metas = [provenance(str(film.source), cell.explainer, cell.target) for cell in cells]
     if "predict" in film.steps:
         best = int(np.sum([film.facts("predict", p) for p in range(len(film.parts))], axis=0).argmax())
         cells = [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
-    recorder = Recorder(cells[0].explainer.classifier.labels, metas)
+    recorder = TrackRecorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
         begin = film.parts[part.number][0]
         selected = Selection(None, None, Meter(False))(part.reader.frames())

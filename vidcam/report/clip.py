@@ -34,7 +34,7 @@ _ZERO_DELAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Playable:
     """A file that the page shows.
 
     Attributes:
@@ -136,7 +136,7 @@ class _Writer:
 
     def prepare(
         self, path: Path, reads: Mapping[str, Any], stem: Path, *, whole: bool = True, sound: bool = False
-    ) -> Shown:
+    ) -> Playable:
         """Returns a file to show.
 
         Args:
@@ -150,11 +150,11 @@ class _Writer:
         mime = web_type(path) if whole else ""
         if mime.startswith("image/" if single else "video/"):
             with open_source(path) as source:
-                return Shown(path, mime, source.info)
+                return Playable(path, mime, source.info)
         anew = stem.with_suffix(".png" if single else ".mp4")
         self._write(path, reads, anew, sound)
         with open_source(anew) as source:
-            return Shown(anew, "image/png" if single else "video/mp4", source.info)
+            return Playable(anew, "image/png" if single else "video/mp4", source.info)
 
     def _write(self, path: Path, reads: Mapping[str, Any], anew: Path, sound: bool) -> None:
         # The source's times; what was made of it counts from its own beginning.
@@ -177,7 +177,9 @@ class _Writer:
                     break
 
 
-def _data(source: Path, track: Track, original: Shown, overlay: Shown, details: Mapping[str, str]) -> dict[str, Any]:
+def _data(
+    source: Path, track: Track, original: Playable, overlay: Playable, details: Mapping[str, str]
+) -> dict[str, Any]:
     names = [target_name(t, track.labels) for t in track.targets]
     confidence = np.array([p[list(t)].sum() for p, t in zip(track.probabilities, track.targets, strict=True)])
     curves = [[track.labels[c], _tenthousandths(track.probabilities[:, c])] for c in _leading(track)]
@@ -228,7 +230,7 @@ def _leading(track: Track) -> list[int]:
     return sorted(chosen, key=lambda c: -means[c])
 
 
-def _figures(track: Track, names: list[str], confidence: Array, overlay: Shown) -> list[list[str]]:
+def _figures(track: Track, names: list[str], confidence: Array, overlay: Playable) -> list[list[str]]:
     """Returns the summary: a name and a value each."""
     target, *others = dict(Counter(names).most_common())
     more = f" and {len(others)} more" if others else ""

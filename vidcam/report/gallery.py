@@ -45,7 +45,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Card:
     """A clip on the page.
 
     Attributes:
@@ -91,7 +91,7 @@ class Entry:
     page: str = ""
 
 
-def flags(entry: Entry) -> list[tuple[str, str]]:
+def flags(entry: Card) -> list[tuple[str, str]]:
     """Says why somebody should look at a clip.
 
     Args:
@@ -110,7 +110,7 @@ def flags(entry: Entry) -> list[tuple[str, str]]:
     return found
 
 
-def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
+def write_gallery(path: Path, entries: Sequence[Card], title: str) -> None:
     """Writes the page; it appears only when complete and replaces an older one.
 
     Args:
@@ -129,7 +129,7 @@ def write_gallery(path: Path, entries: Sequence[Entry], title: str) -> None:
         write_page(temporary, "gallery", title, data)
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def _record(entry: Card) -> dict[str, Any]:
     """Returns an entry as the page's script takes it: links as URLs, probabilities of curves in thousandths."""
     if entry.failed:
         return {"source": entry.source, "failed": entry.failed}
@@ -167,7 +167,7 @@ def _kind(output: str) -> str:
     return "still" if suffix in STILL_SUFFIXES else "animation"
 
 
-def _two_classes(entry: Entry) -> bool:
+def _two_classes(entry: Card) -> bool:
     """Tells whether the network knows two classes only: their probabilities make 1 at any time."""
     return len(entry.curves) == 2 and all(
         abs(sum(pair) - 1) < 0.01 for pair in zip(*entry.curves.values(), strict=True)

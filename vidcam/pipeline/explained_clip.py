@@ -13,7 +13,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline.cells import SINGLE, Grid, make_cells
-from vidcam.pipeline.clip import Passes, Progress, Reader, explain_clip, resolve
+from vidcam.pipeline.clip import Passes, Progress, ReadAhead, explain_clip, resolve
 from vidcam.pipeline.draw import on_planes
 from vidcam.pipeline.explain import Keep, explain, replay
 from vidcam.pipeline.meter import Meter
@@ -34,7 +34,7 @@ def batch_for(size: tuple[int, int]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExplainedClip:
     """Explained frames, and what is known about them.
 
     Attributes:
@@ -57,15 +57,15 @@ class Shown:
 
 
 def from_track(
-    reader: Reader, track: Track, stride: int, progress: Progress | None, cancelled: Callable[[], bool]
-) -> Shown:
+    reader: ReadAhead, track: Track, stride: int, progress: Progress | None, cancelled: Callable[[], bool]
+) -> ExplainedClip:
     """Takes maps that were made before."""
     passes = Passes(1, reader.source.info.frames, stride, progress, cancelled)
-    return Shown(replay(reader.frames(), [track]), track.labels, SINGLE, [track.meta], [track], passes)
+    return ExplainedClip(replay(reader.frames(), [track]), track.labels, SINGLE, [track.meta], [track], passes)
 
 
 def from_model(
-    reader: Reader,
+    reader: ReadAhead,
     stages: Stages,
     model: Any,
     how: MapOptions,
@@ -79,7 +79,7 @@ def from_model(
     on_model: Callable[[Sequence[Explainer]], None] | None,
     meter: Meter,
     stores_planes: bool,
-) -> Shown:
+) -> ExplainedClip:
     """Loads a model and explains frames, in one pass where the look allows it."""
     classifier = as_classifier(model)
     info = reader.source.info
@@ -93,7 +93,7 @@ def from_model(
     metas = [provenance(info.path, cell.explainer, cell.target, **rate) for cell in cells]
     count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
     passes = Passes(count, info.frames, stride, progress, cancelled)
-    shown = Shown((), classifier.labels, grid, metas, (), passes, explainers)
+    shown = ExplainedClip((), classifier.labels, grid, metas, (), passes, explainers)
     meter.begin()
     cells = resolve(reader, selection, cells, passes, meter)
     moving = how.explain_fps is None

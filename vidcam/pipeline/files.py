@@ -10,14 +10,14 @@ from vidcam._files import OutputFile, writing
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
 from vidcam.pipeline.draw import Answer, Drawn
-from vidcam.pipeline.output import partial_paths
-from vidcam.pipeline.records import Predictions, check_format
+from vidcam.pipeline.names import partial_paths
+from vidcam.pipeline.predictions import Predictions, check_format
 from vidcam.pipeline.select import Explained
 from vidcam.report.clip import check_clip_page
 from vidcam.types import Array, Explanation, Frame, Planes, Track
 
 
-class Recorder:
+class TrackRecorder:
     """Gathers the batches that pass into Tracks, one for each cell of the pictures.
 
     Args:
