@@ -97,7 +97,7 @@ class FakeExplainer:
         self.method = METHODS[method]
         self.seconds = seconds
         self.note = ""
-        self.classifier = SimpleNamespace(prepare=self._prepare, labels=LABELS, name="fake")
+        self.classifier = SimpleNamespace(prepare=self._prepare, labels=LABELS, name="fake", neither=None)
 
     @staticmethod
     def _prepare(rgb: np.ndarray) -> tuple[np.ndarray, Placement]:
