@@ -165,14 +165,14 @@ def test_each_frame_is_explained_once_and_again_when_method_or_target_change():
 
 
 def test_a_method_that_this_network_lacks_is_said_and_passed_over():
-    controls, _ = make(method="scorecam")
+    controls, _ = make(method="reciprocam")
     explain, frames, maps = explaining(controls)
     frames.put(counted(5), 1.0)
     explain.step()
     controls.press("m")  # round to cam, which the fake refuses
     assert controls.settings.method == "cam"
     explain.step()
-    assert controls.settings.method == "scorecam"
+    assert controls.settings.method == "reciprocam"
     assert controls.message == "cam: this network has another head; use gradcam"
     assert "cam" not in controls.methods
     controls.press("m")
