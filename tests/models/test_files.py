@@ -117,7 +117,7 @@ def test_a_network_in_int8_sees_what_it_sees_in_float(files, shared_data, name):
     print(f"\n{name}: {np.mean(same):.3f} of {len(same)}, {np.median(alike):.3f}, {np.quantile(alike, 0.1):.3f}")
     assert np.mean(same) >= 0.95
     assert np.median(alike) >= 0.9
-    # SqueezeNet's map is of its five classes themselves, behind a ReLU and rounded to steps of 0.47: where little speaks
+    # SqueezeNet's map is of its five classes themselves, behind a ReLU, rounded to steps of 0.47: where little speaks
     # for a class, int8 has one rank for all.
     assert np.quantile(alike, 0.1) >= (0.65 if "squeezenet" in name else 0.75)
 
