@@ -8,7 +8,10 @@ import pytest
 
 from tests.networks import pictures
 from vidcam.errors import UsageError
+from vidcam.media.color import planes_to_rgb
 from vidcam.models import fit_frame, place
+from vidcam.models.fit import fit_planes, shrinks_planes
+from vidcam.types import Planes
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,64 @@ def test_enlarging_is_bilinear_and_grey_is_luma():
 def test_an_unknown_fit_is_an_error():
     with pytest.raises(UsageError, match="squash, keep, pad, crop"):
         place((8, 8), (8, 8), "stretch")
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+@pytest.mark.parametrize(
+    ("frame", "size", "fit"),
+    [
+        ((720, 1280), (224, 224), "keep"),
+        ((1280, 720), (224, 224), "squash"),
+        ((640, 480), (128, 128), "pad"),
+        ((640, 480), (96, 96), "crop"),
+        ((448, 448), (224, 224), "squash"),
+    ],
+)
+def test_from_planes_the_network_sees_what_it_saw(frame, size, fit, matrix):
+    planes = natural(frame, matrix)
+    rgb = planes_to_rgb(planes)
+    wanted, placement = fit_frame(rgb, size, fit)
+    assert shrinks_planes(placement)
+    got = fit_planes(planes, placement)
+    assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
+    assert np.abs(got.astype(int) - wanted).mean() < 1
+    assert np.abs(got.astype(int) - wanted).max() < 16
+    grey = fit_planes(planes, placement, channels=1)
+    assert np.abs(grey.astype(int) - fit_frame(rgb, size, fit, channels=1)[0]).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("rgb", "matrix", "yuv"),
+    [
+        ((255, 255, 255), "bt601", (235, 128, 128)),
+        ((0, 0, 0), "bt709", (16, 128, 128)),
+        ((255, 0, 0), "bt601", (81, 90, 240)),  # colour bars as ITU-R BT.601 and BT.709 have them
+        ((0, 0, 255), "bt601", (41, 240, 110)),
+        ((0, 255, 0), "bt709", (173, 42, 26)),
+        ((255, 0, 0), "bt709", (63, 102, 240)),
+    ],
+)
+def test_planes_have_the_colours_of_their_matrix(rgb, matrix, yuv):
+    y, u, v = (np.full((128 // n, 128 // n), value, np.uint8) for n, value in zip((1, 2, 2), yuv, strict=True))
+    got = fit_planes(Planes(y, u, v, matrix), place((128, 128), (32, 32), "squash"))
+    assert np.abs(got.astype(int) - rgb).max() <= 3
+
+
+def test_what_would_be_enlarged_or_lies_between_pixels_is_not_fitted_from_planes():
+    for frame, size, fit in (((640, 360), (224, 224), "squash"), ((722, 1280), (256, 255), "crop")):
+        assert not shrinks_planes(place(frame, size, fit))
+
+
+def natural(size, matrix):
+    """Planes of a picture with shapes of all sizes, as a camera's: smooth, with edges."""
+    rng = np.random.default_rng(3)
+    width, height = size
+    planes = []
+    for w, h, low, high in (
+        (width, height, 16, 235),
+        (width // 2, height // 2, 90, 170),
+        (width // 2, height // 2, 90, 170),
+    ):
+        coarse = sum(cv2.resize(rng.normal(0, 1, (k, k)), (w, h), interpolation=cv2.INTER_CUBIC) for k in (4, 16, 48))
+        planes.append(np.clip((low + high) / 2 + coarse * (high - low) / 5, low, high).astype(np.uint8))
+    return Planes(*planes, matrix)

@@ -12,6 +12,7 @@ import numpy as np
 from vidcam.cam import Explainer
 from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
+from vidcam.models.fit import fit_planes, place, shrinks_planes
 from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Explained, Selected, blended
@@ -75,10 +76,11 @@ def prepare(
     for one in source:
         frame, placement = one.frame, None
         with meter.stage("prepare"):
+            if one.asked:
+                fitted, placement = _fitted(frame, classifier)
             if keep != "planes":
                 frame.planes = None
-            if one.asked:
-                fitted, placement = classifier.prepare(frame.rgb())
+            if placement is not None:
                 if suits_planes(placement):
                     frame.release()
                 motion = motions(fitted) if moving else None
@@ -96,6 +98,15 @@ def prepare(
                 batch.motions.append(motion)
     if batch is not None:
         yield batch
+
+
+def _fitted(frame: Frame, classifier: Classifier) -> tuple[Array, Placement]:
+    """Fits a frame to the model's input, from its planes where it has some and they shrink."""
+    if frame.planes is not None:
+        placement = place(frame.size, classifier.input_size, classifier.fit)
+        if shrinks_planes(placement):
+            return fit_planes(frame.planes, placement, classifier.channels), placement
+    return classifier.prepare(frame.rgb())
 
 
 def explain(
