@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-LENGTH, SIDE, SHAPE, RESTING = 8, 24, 5, 2
+LENGTH, SIDE, SHAPE, RESTING = 6, 16, 4, 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def draw(count: int, seed: int, length: int = LENGTH) -> Clips:
         columns = rng.integers(0, SIDE, RESTING + 1)
         for t in range(length):
             for number, (y, x) in enumerate(zip(rows, columns, strict=True)):
-                at = x + (2 * labels[n] - 1) * 2 * t * (number == 0)
+                at = x + (2 * labels[n] - 1) * t * (number == 0)
                 mask = moving if number == 0 else resting
                 mask[n, t, y : y + SHAPE, (at + np.arange(SHAPE)) % SIDE] = True
     light = np.where(moving | resting, 190, 60)[..., np.newaxis] + rng.normal(0, 8, (count, length, SIDE, SIDE, 3))
@@ -50,7 +50,7 @@ def conv3d(length: int | None = LENGTH) -> keras.Model:
             keras.Input((length, SIDE, SIDE, 3)),
             layers.Rescaling(1 / 127.5, offset=-1),
             layers.Conv3D(12, (3, 5, 5), padding="same", activation="relu", name="conv_1"),
-            layers.Conv3D(24, 3, strides=(1, 2, 2), padding="same", activation="relu", name="conv_2"),
+            layers.Conv3D(16, 3, strides=(1, 2, 2), padding="same", activation="relu", name="conv_2"),
             layers.GlobalAveragePooling3D(name="gap"),
             layers.Dense(2, activation="softmax", name="head"),
         ],
@@ -62,8 +62,8 @@ def cnn_lstm(length: int = LENGTH) -> keras.Model:
     """A CNN for each frame, whose columns an LSTM follows over time."""
     inputs = keras.Input((length, SIDE, SIDE, 3))
     x = layers.TimeDistributed(layers.Rescaling(1 / 127.5, offset=-1))(inputs)
-    x = layers.TimeDistributed(layers.Conv2D(12, 5, strides=2, padding="same", activation="relu"), name="conv_1")(x)
-    x = layers.TimeDistributed(layers.Conv2D(12, 3, padding="same", activation="relu"), name="conv_2")(x)
+    x = layers.TimeDistributed(layers.Conv2D(8, 5, strides=2, padding="same", activation="relu"), name="conv")(x)
+    x = layers.TimeDistributed(layers.MaxPooling2D((SIDE // 2, 1)))(x)
     x = layers.TimeDistributed(layers.Flatten())(x)
-    x = layers.LSTM(32, name="lstm")(x)
+    x = layers.LSTM(16, name="lstm")(x)
     return keras.Model(inputs, layers.Dense(2, activation="softmax", name="head")(x), name="cnn_lstm")

@@ -14,6 +14,7 @@ from vidcam.errors import VidcamError as VidcamError
 if TYPE_CHECKING:
     from vidcam.batch import run_batch as run_batch
     from vidcam.cam import CAM as CAM
+    from vidcam.cam import ClipExplainer as ClipExplainer
     from vidcam.cam import Explainer as Explainer
     from vidcam.cam import GradCAM as GradCAM
     from vidcam.models import Classifier as Classifier
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "CAM": "vidcam.cam",
     "Classifier": "vidcam.models",
+    "ClipExplainer": "vidcam.cam",
     "Explainer": "vidcam.cam",
     "Explanation": "vidcam.types",
     "GradCAM": "vidcam.cam",

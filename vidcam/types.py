@@ -188,6 +188,7 @@ class Classifier(Protocol):
         fit: how a frame of another shape is brought to the input size.
         labels: a name for each class.
         layer: the layer to explain, None to find it.
+        frames: how many a network that sees time takes; 0 for one that takes pictures.
         preprocess: the name of the step from RGB 0..255 to what the network takes.
         preprocess_from: how that is known, in a few words.
         labels_from: how the labels are known; empty where that needs no saying.

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from vidcam.cam.build.anatomy import dissect
 
 from tests import transformers
 from tests.networks import as_classifier, pictures
 from vidcam.cam import METHODS, Explainer
+from vidcam.cam.anatomy import dissect
 from vidcam.cam.build.network import Network
 from vidcam.cam.run.tensorflow import TensorFlow
 from vidcam.cam.targets import selection_of
@@ -56,7 +56,7 @@ def test_what_is_explained_and_how_with_every_method_and_on_both_engines(network
     model, explainer, layer, grid = network
     assert explainer.layer == layer
     frames = inputs(model)
-    for method in sorted(set(METHODS) - {"cam"}):
+    for method in sorted(set(METHODS) - {"cam", "reciprocam"}):
         maps = explainer.by(method)(frames, 1).maps
         assert maps.shape == (2, *grid), method
         assert np.isfinite(maps).all(), method
@@ -64,6 +64,17 @@ def test_what_is_explained_and_how_with_every_method_and_on_both_engines(network
     other, same = Explainer(classifier(model), "hirescam", engine="openvino")(frames, 1), explainer(frames, 1)
     assert relative(other.maps, same.maps) < 1e-4
     np.testing.assert_allclose(other.logits, same.logits, rtol=1e-4, atol=1e-5)
+
+
+def test_a_method_that_replaces_the_map_says_where_the_classes_see_past_it(network):
+    model, explainer, layer, grid = network
+    if layer == "block_1_add":
+        pytest.skip("no transformer")
+    if layer == "fuse":  # all passes through it
+        assert explainer.by("reciprocam")(inputs(model), 1).maps.shape == (2, *grid)
+        return
+    with pytest.raises(UsageError, match="the classes depend on more than its map"):
+        explainer.by("reciprocam")(inputs(model), 1)
 
 
 def test_no_tensor_of_attention_is_ever_a_map(network):

@@ -13,11 +13,13 @@ from vidcam.cam.targets import resolve_target as resolve_target
 from vidcam.cam.targets import target_name as target_name
 
 if TYPE_CHECKING:
+    from vidcam.cam.clips import ClipExplainer as ClipExplainer
     from vidcam.cam.explainer import Explainer as Explainer
     from vidcam.cam.single import CAM as CAM
     from vidcam.cam.single import GradCAM as GradCAM
 
 _EXPORTS = {
+    "ClipExplainer": "vidcam.cam.clips",
     "Explainer": "vidcam.cam.explainer",
     "CAM": "vidcam.cam.single",
     "GradCAM": "vidcam.cam.single",

@@ -62,6 +62,9 @@ class Explainer:
     ) -> None:
         if not hasattr(classifier, "prepare"):
             raise UsageError("Explainer takes a Classifier; make one of a Keras model with vidcam.load_model(model)")
+        frames = getattr(classifier, "frames", 0)
+        if frames:
+            raise UsageError(f"{classifier.name}: sees {frames} frames at a time; ClipExplainer explains it")
         if batch_size < 1:
             raise UsageError(f"batch size {batch_size} is out of range; it is at least 1")
         self.classifier = classifier

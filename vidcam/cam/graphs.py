@@ -140,7 +140,12 @@ def network_of(classifier: Classifier, weights: Sequence[Array] | None = None) -
     # Open where sizes vary, and where the model has to refuse.
     at_own_size = c.fit != "keep" and (own is None or own[1:3] in (fixed, (None, None)))
     shape = (*(fixed if at_own_size else (None, None)), c.channels)
-    return Network(c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None))
+    frames = getattr(c, "frames", 0)
+    if frames:  # a window's frames one under another
+        shape = (frames * fixed[0], fixed[1], c.channels)
+    return Network(
+        c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None), frames=frames
+    )
 
 
 def graph_name(classifier: Classifier, layer: Layers) -> str | None:

@@ -53,6 +53,7 @@ class Classifier:
         labels_from: how the labels are known; empty where that needs no saying.
         source: where the weights came from, for provenance.
         token_grid: rows and columns of a transformer's patches, None to find them.
+        frames: how many a network that sees time takes; 0 for one that takes pictures.
         neither: the class that stands for none of the others, a third output say; None where there is no such.
         identity: names the network by its content and by what reads it; None where it is in memory only.
         graph: what a `.vidcam` file holds: the network's graph for one layer and this scaling; None without one.
@@ -68,6 +69,7 @@ class Classifier:
     layer: str | None = None
     source: str = ""
     token_grid: tuple[int, int] | None = None
+    frames: int = 0
     preprocess_from: str = ""
     labels_from: str = ""
     neither: int | None = None

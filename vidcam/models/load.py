@@ -43,6 +43,7 @@ def load_model(
     token_grid: tuple[int, int] | None = None,
     custom_objects: str | Path | Mapping[str, Any] | None = None,
     unsafe: bool = False,
+    clips: bool = False,
 ) -> Classifier:
     """Loads a classifier.
 
@@ -61,6 +62,7 @@ def load_model(
         token_grid: rows and columns of a transformer's patches, where they cannot be found.
         custom_objects: classes and functions of the user's that the file needs, or the Python file that defines them.
         unsafe: load Lambda layers, whose code runs.
+        clips: load a Keras network that sees time, (batch, frames, height, width, channels), for `ClipExplainer`.
 
     Returns:
         The classifier.
@@ -90,8 +92,8 @@ def load_model(
     opened = _opened(model, options)
     if opened is not None:
         return opened
-    identity = network_identity(model, options)
-    load = partial(_load, model, **options)
+    identity = None if clips else network_identity(model, options)
+    load = partial(_load, model, clips=clips, **options)
     if identity is None:
         return load()
     found = _shipped(model, options, identity) or _kept(model, options, identity)
@@ -168,6 +170,7 @@ def _load(
     token_grid: tuple[int, int] | None,
     custom_objects: str | Path | Mapping[str, Any] | None,
     unsafe: bool,
+    clips: bool,
 ) -> Classifier:
     """Loads a classifier with its network; see `load_model`."""
     if isinstance(custom_objects, str | Path):
@@ -190,7 +193,7 @@ def _load(
         card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
 
-    classes, in_size, channels = _interface(network, name)
+    classes, in_size, channels, frames = _interface(network, name, clips)
     known = known_network(network)
     imagenet = known is not None and classes == IMAGENET_CLASSES
     size = checked_size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
@@ -213,6 +216,7 @@ def _load(
         labels=labels_of(labels, card, classes, imagenet=imagenet),
         layer=layer or card.get("layer"),
         source=source,
+        frames=frames,
         token_grid=token_grid or _pair(card.get("token_grid")),
         neither=neither_of(card, classes),
     )
@@ -277,9 +281,22 @@ def _build(name: str, weights: str | Path | None) -> tuple[Any, str]:
     return network, str(path)
 
 
-def _interface(network: Any, name: str) -> tuple[int, tuple[int, int] | None, int]:
-    """Returns the number of classes, the model's own (width, height) where it is fixed, and its channels."""
+def _interface(network: Any, name: str, clips: bool = False) -> tuple[int, tuple[int, int] | None, int, int]:
+    """Returns the number of classes, the model's own (width, height) where it is fixed, its channels and its frames."""
     shape = input_shape(network)
+    frames = 0
+    if clips:
+        if shape is None or len(shape) != 5 or not shape[1]:
+            raise UsageError(
+                f"{name}: its input of shape {shape} is no clip (batch, frames, height, width, 1 or 3 channels) of a "
+                "fixed number of frames"
+            )
+        frames, shape = int(shape[1]), (shape[0], *shape[2:])
+    elif shape is not None and len(shape) == 5:
+        raise UsageError(
+            f"{name}: its input of shape {shape} is a clip; networks that see time are explained from Python, by "
+            "load_model(..., clips=True) and ClipExplainer"
+        )
     if shape is not None and (len(shape) != 4 or shape[3] not in (1, 3, None)):
         raise UsageError(f"{name}: its input of shape {shape} is not a picture (batch, height, width, 1 or 3 channels)")
     channels = shape[3] if shape is not None and shape[3] else 3
@@ -294,7 +311,7 @@ def _interface(network: Any, name: str) -> tuple[int, tuple[int, int] | None, in
         raise UsageError(f"{name}: has {len(output)} outputs ({told}); vidcam explains classifiers of one")
     if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
         raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
-    return (2 if output[-1] == 1 else int(output[-1])), size, channels
+    return (2 if output[-1] == 1 else int(output[-1])), size, channels, frames
 
 
 def _traced_output(network: Any, channels: int) -> tuple[int | None, ...]:

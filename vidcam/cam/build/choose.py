@@ -186,9 +186,15 @@ def default_layer(choice: Choice) -> tuple[Candidate, str]:
         by_output.setdefault(c.outputs[-1].ref(), c)
     chosen = by_output[next(reversed(choice.candidates.values())).outputs[-1].ref()]
     reason = "the last layer with a map before the logits"
-    while type(chosen.layer).__name__ in LOCAL_POOLING and chosen.input.ref() in by_output:
+    while type(chosen.layer).__name__ in LOCAL_POOLING:
+        before = by_output.get(chosen.input.ref())
+        if before is None and len(chosen.outputs) > 1:  # frame by frame, what a layer gives is parted anew for the next
+            paths = list(choice.candidates)
+            before = choice.candidates.get(paths[max(paths.index(chosen.path) - 1, 0)])
+        if before is None or before is chosen:
+            break
         reason = f"the input of the pooling {chosen.path}, the last layer with a map before the logits"
-        chosen = by_output[chosen.input.ref()]
+        chosen = before
     return chosen, reason
 
 

@@ -13,6 +13,7 @@ from vidcam.cam.build.graph import trace, trace_head, trace_masked
 from vidcam.cam.build.network import Network, freeze, image_spec
 from vidcam.cam.run import Pass
 from vidcam.cam.targets import Layers
+from vidcam.errors import UsageError
 from vidcam.types import Array
 
 
@@ -63,5 +64,12 @@ class TensorFlow:
     def classify_features(self, features: Array, layer: int, size: tuple[int, int]) -> Array:
         if layer not in self._heads:
             self._heads[layer] = trace_head(self._traced, layer)
-        logits: Array = self._heads[layer](tf.constant(features))[0].numpy()
+        try:
+            logits: Array = self._heads[layer](tf.constant(features))[0].numpy()
+        except tf.errors.InvalidArgumentError as error:
+            if "images" not in str(error):
+                raise
+            raise UsageError(  # the pictures are asked for
+                "method reciprocam cannot be used for this layer: the classes depend on more than its map"
+            ) from error
         return logits

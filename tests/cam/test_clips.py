@@ -1,0 +1,128 @@
+"""Networks that see time: definitions summed over space and time, motion found where it is, a clip from end to end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tests import motion
+from tests.networks import as_classifier, gap_cnn, pictures, randomize
+from vidcam import ClipExplainer, Explainer, load_model, run
+from vidcam.errors import UsageError
+from vidcam.media import open_source
+from vidcam.types import Frame, Track
+
+
+def frames(clip: np.ndarray, fps: int = 10) -> list[Frame]:
+    size = (clip.shape[2], clip.shape[1])
+    return [Frame(i, Fraction(i, fps), Fraction(1, fps), picture, size) for i, picture in enumerate(clip)]
+
+
+@pytest.fixture(scope="module")
+def trained() -> Any:
+    keras.utils.set_random_seed(0)
+    model = motion.conv3d()
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    shown = motion.draw(1024, seed=0)
+    model.fit(shown.pictures, shown.labels, batch_size=32, epochs=3, verbose=0)
+    return load_model(model, clips=True, labels=("left", "right"))
+
+
+def test_the_hottest_point_lies_on_what_moves_which_no_single_frame_shows(trained):
+    clips = motion.draw(64, seed=1)
+    explainer = ClipExplainer(trained)
+    seen = [explainer.window(clip) for clip in clips.pictures]
+    assert np.mean([s.logits.argmax() == label for s, label in zip(seen, clips.labels, strict=True)]) >= 0.95
+    hits, misses = [], []
+    for s, moving, resting in zip(seen, clips.moving, clips.resting, strict=True):
+        for t, one in enumerate(s.maps):
+            place = np.unravel_index(cv2.resize(one, (motion.SIDE, motion.SIDE)).argmax(), moving.shape[1:])
+            hits.append(moving[t][place])
+            misses.append(resting[t][place])
+    assert np.mean(hits) >= 0.8
+    assert np.mean(misses) <= clips.resting.mean()
+
+
+def test_pooling_over_space_and_time_and_a_dense_layer_sum_to_the_logit_less_bias(trained):
+    clip = motion.draw(1, seed=2).pictures[0]
+    bias = trained.model.get_layer("head").bias.numpy()[1]
+    gradcam = ClipExplainer(trained).window(clip, 1)
+    assert gradcam.maps.shape == (6, 8, 8)
+    assert gradcam.maps.sum() == pytest.approx(gradcam.logits[1] - bias, rel=1e-4, abs=1e-5)
+    for method in ("cam", "hirescam", "xgradcam"):
+        maps = ClipExplainer(trained, method).window(clip, 1).maps
+        np.testing.assert_allclose(maps / (maps.size if method == "cam" else 1), gradcam.maps, rtol=1e-3, atol=1e-7)
+
+
+def over_time(single: Any, length: int) -> Any:
+    """The network of one picture on each frame, its pooled maps averaged over time before the same head."""
+    inputs = keras.Input((length, 32, 32, 3))
+    x = inputs
+    for layer in single.layers[:-2]:
+        x = layers.TimeDistributed(layer)(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, single.get_layer("head")(x), name="over_time")
+
+
+def test_one_frame_copied_through_time_gets_the_single_frame_networks_maps():
+    single = gap_cnn()
+    picture = pictures(1)[0]
+    for method in ("gradcam", "layercam", "hirescam"):
+        alone = Explainer(as_classifier(single), method, "last", engine="tensorflow")(picture, 2)
+        explainer = ClipExplainer(load_model(over_time(single, 4), clips=True, preprocess="none"), method, "last")
+        seen = explainer.window(np.stack([picture] * 4), 2)
+        np.testing.assert_allclose(seen.logits, alone.logits[0], rtol=1e-4)
+        # Each of four frames has its share of the logit.
+        np.testing.assert_allclose(4 * seen.maps, np.stack([alone.maps[0]] * 4), rtol=1e-3, atol=1e-6)
+
+
+def test_a_cnn_under_an_lstm_is_explained_by_its_frames():
+    model = randomize(motion.cnn_lstm())
+    explainer = ClipExplainer(load_model(model, clips=True, preprocess="none"), "hirescam")
+    assert explainer.layer.startswith("conv/conv2d")  # not the pooling behind it
+    clip = motion.draw(1, seed=3).pictures[0]
+    seen = explainer.window(clip, 1)
+    assert seen.maps.shape == (6, 8, 8)
+    assert (np.abs(seen.maps).reshape(6, -1).max(1) > 0).all()
+
+
+def test_a_clip_from_file_to_overlay(trained, tmp_path):
+    import imageio.v3 as iio
+
+    drawn = np.concatenate(motion.draw(3, seed=4).pictures)
+    iio.imwrite(tmp_path / "clip.gif", drawn.repeat(4, 1).repeat(4, 2), duration=100, loop=0)
+    with open_source(tmp_path / "clip.gif") as source:
+        track = ClipExplainer(trained, step=2)(source, cuts={6, 12})
+    assert [t[0] for t in track.targets] == [0] * 6 + [1] * 6 + [0] * 6
+    track.save(tmp_path / "maps.npz")
+    assert Track.load(tmp_path / "maps.npz").meta["window"] == "6 frames, a new one every 2"
+    assert run(tmp_path / "clip.gif", tmp_path / "out.gif", track=tmp_path / "maps.npz").frames == 18
+
+
+def test_a_clip_shorter_than_the_window_and_one_that_is_longer(trained):
+    clip = motion.draw(2, seed=5).pictures
+    short = ClipExplainer(trained)(frames(clip[0][:2]))
+    assert short.maps.shape[0] == 2
+    long = list(ClipExplainer(trained, step=3).moments(frames(np.concatenate(clip))))
+    assert len(long) == 12
+    assert all(m.share >= 0 for m in long)
+
+
+def test_what_is_no_clip_is_refused(trained):
+    with pytest.raises(UsageError, match="networks that see time are explained from Python"):
+        load_model(trained.model)
+    with pytest.raises(UsageError, match="is no clip"):
+        load_model(gap_cnn(), clips=True)
+    with pytest.raises(UsageError, match="ClipExplainer explains it"):
+        Explainer(trained)
+    with pytest.raises(UsageError, match="takes one picture at a time"):
+        ClipExplainer(as_classifier(gap_cnn()))
+    for method in ("scorecam", "reciprocam"):
+        with pytest.raises(UsageError, match="not defined over time"):
+            ClipExplainer(trained, method)
