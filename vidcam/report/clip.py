@@ -205,7 +205,7 @@ def _data(
 
 def _add_shares(data: dict[str, Any], shares: Shares) -> None:
     """Puts the shares before the classes: as curves, and their means as figures."""
-    named = {INSIDE: shares.heat, "where even heat were": shares.even, "where a centre map is": shares.centre}
+    named = {INSIDE: shares.heat, "the thing, of the picture": shares.even, "a centre map, on the thing": shares.centre}
     data["curves"] = [[n, _tenthousandths(c)] for n, c in named.items()] + data["curves"][: CURVES - len(named)]
     if shares.frames:
         for name, mean in zip(named, shares.means(), strict=True):
