@@ -33,7 +33,7 @@ LABELS = "labels.txt"
 READABLE = "vidcam reads Keras, ONNX, TFLite, SavedModel, frozen TensorFlow graphs and OpenVINO IR"
 TORCH = (
     "holds PyTorch's weights, not a network that can be computed without its code; where it was made, write "
-    "torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), 'model.onnx') and give model.onnx"
+    "torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), 'model.onnx', dynamo=False) and give model.onnx"
 )
 
 

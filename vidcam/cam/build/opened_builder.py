@@ -143,5 +143,5 @@ class OpenBuilder:
         if np.isfinite(alone).all() and np.abs(together - alone).max() > FAR * peak:
             raise UsageError(
                 f"{self._classifier.name}: one picture changes what it says of another; export it with an open batch "
-                "dimension"
+                "dimension, or from PyTorch with dynamo=False"
             )
