@@ -61,6 +61,9 @@ def test_what_is_explained_and_how_with_every_method_and_on_both_engines(network
         assert maps.shape == (2, *grid), method
         assert np.isfinite(maps).all(), method
         assert np.ptp(maps, axis=(1, 2)).min() > 0, method
+    for engine in ("tensorflow", "openvino"):  # sums and class tokens lead around the layer to the classes
+        with pytest.raises(UsageError, match="depend on more than its map"):
+            Explainer(classifier(model), "reciprocam", engine=engine)(frames, 1)
     other, same = Explainer(classifier(model), "hirescam", engine="openvino")(frames, 1), explainer(frames, 1)
     assert relative(other.maps, same.maps) < 1e-4
     np.testing.assert_allclose(other.logits, same.logits, rtol=1e-4, atol=1e-5)

@@ -98,11 +98,17 @@ def trace_masked(network: Network) -> Callable[[Any, Any], tuple[Any]]:
 
 
 def trace_head(traced: Traced, layer: int) -> Callable[[Any], tuple[Any]]:
-    """Traces what follows a target layer: features (N, h', w', K) in the place of its own to logits (N, classes)."""
+    """Traces what follows a target layer: features (N, h', w', K) in the place of its own to logits (N, classes).
+
+    Raises:
+        UsageError: the picture reaches the classes by other ways as well, such as a class token's.
+    """
     whole: Any = traced.function
     tapped = whole.outputs[2 + 2 * layer]
     while tapped.op.type in ("Identity", "Cast"):
         tapped = tapped.op.inputs[0]
+    if _reaches(whole.outputs[0], whole.inputs[0], without=tapped):
+        raise UsageError("method reciprocam cannot be used for this layer: the classes depend on more than its map")
     weights = {placeholder.name: value for value, placeholder in whole.graph.captures}
 
     def head(features: Any) -> Any:
@@ -112,6 +118,20 @@ def trace_head(traced: Traced, layer: int) -> Callable[[Any], tuple[Any]]:
         )
 
     return freeze(head, [tf.TensorSpec([None, None, None, tapped.shape[3]], "float32")])
+
+
+def _reaches(end: Any, start: Any, *, without: Any) -> bool:
+    """Tells whether a tensor is computed from another one, also where a third is given."""
+    seen, waiting = {without.ref()}, [end]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.ref() in seen:
+            continue
+        if tensor is start:
+            return True
+        seen.add(tensor.ref())
+        waiting.extend(tensor.op.inputs)
+    return False
 
 
 def select(logits: Any, selection: Any) -> Any:
