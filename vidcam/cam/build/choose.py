@@ -160,6 +160,9 @@ def laid_out(tensors: Sequence[Any], positions: Positions | None, network: Netwo
     maps = []
     for tensor in tensors:
         x = tensor
+        if positions.before is None and not lead and not positions.folded:
+            maps.append(x)  # a map as it stands, which methods may put another in the place of
+            continue
         if positions.before is not None:
             count = (rows if positions.folded else height) * columns
             x = x[:, positions.before : positions.before + count]
