@@ -48,8 +48,10 @@ class TrackRecorder:
 
     def tracks(self) -> list[Track]:
         """Returns what has passed, a track for each cell; none where nothing has."""
+        # Kept maps of which some frames are left out have a motion for those alone that follow one another.
+        motions = self._motions if len(self._motions) == len(self._frames) else None
         return [
-            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts, motions=self._motions)
+            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts, motions=motions)
             for explanations, meta in zip(zip(*self._explanations, strict=True), self._metas, strict=False)
         ]
 
