@@ -142,11 +142,21 @@ def test_a_link_is_followed_and_names_that_are_no_text_are_written(tmp_path: Pat
 
 def test_many_writers_of_one_name_leave_one_whole_file(tmp_path: Path) -> None:
     texts = [str(i) * 50_000 for i in range(8)]
-    threads = [threading.Thread(target=write_text, args=(tmp_path / "a.txt", text)) for text in texts]
+    failed: list[BaseException] = []
+
+    def write(text: str) -> None:
+        try:
+            for _ in range(20):
+                write_text(tmp_path / "a.txt", text)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in texts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert not failed
     assert (tmp_path / "a.txt").read_text() in texts
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 

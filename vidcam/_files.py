@@ -10,9 +10,11 @@ import errno
 import hashlib
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from vidcam.errors import UsageError, VidcamError
 
@@ -56,14 +58,25 @@ class OutputFile:
         digest = hashlib.sha256(os.fsencode(self._final.name)).hexdigest()[:12]
         self._prefix = f".vidcam-{digest}-"
         self._clear()
-        self.temporary = self._final.with_name(f"{self._prefix}{secrets.token_hex(4)}.part{suffix}")
+        self._suffix = suffix
+        # Another writer of this name may take the new file for a leftover before it is locked.
+        while not self._open():
+            pass
+
+    def _open(self) -> bool:
+        """Makes the temporary file and locks it; False where it has been removed meanwhile."""
+        self.temporary = self._final.with_name(f"{self._prefix}{secrets.token_hex(4)}.part{self._suffix}")
         try:
             self._lock = os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         except OSError as error:
-            raise VidcamError(f"{path}: cannot be written: {error.strerror}") from None
+            raise VidcamError(f"{self.path}: cannot be written: {error.strerror}") from None
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            if os.fstat(self._lock).st_nlink == 0:
+                os.close(self._lock)
+                return False
+        return True
 
     def commit(self) -> None:
         """Gives the complete temporary file its final name.
@@ -155,6 +168,24 @@ def write_text(path: str | Path, text: str) -> None:
     with written(path) as temporary:
         # Line ends as they are given; a name that is no text in UTF-8 is written so that the rest can be read.
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Holds Ctrl-C and SIGTERM back until the end of the block, where several files get their names together."""
+    came: list[tuple[int, FrameType | None]] = []
+    try:
+        before = {n: signal.signal(n, lambda *said: came.append(said)) for n in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, where signals never end anything
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for which, frame in came:
+            if callable(handler := before[signal.Signals(which)]):
+                handler(which, frame)
 
 
 @contextmanager

@@ -78,8 +78,9 @@ def wait_for_the_middle(process: subprocess.Popen[str], out: Path, done: int = 1
 
 
 def check_left(out: Path, reference: dict[str, bytes]) -> None:
-    """Whatever has its final name is whole."""
-    for name, data in files(out).items() if out.exists() else ():
+    """Whatever has its final name is whole; the tables say what is done so far."""
+    made = {name: data for name, data in files(out).items() if name not in TABLES} if out.exists() else {}
+    for name, data in made.items():
         assert data == reference[name], f"{name} is there, but is not what it should be"
 
 
@@ -168,7 +169,8 @@ def test_workers_end_with_the_process_that_started_them(job, tmp_path):
     assert gone(children)
 
 
-def test_a_worker_that_dies_costs_its_file_at_most(tmp_path):
+def test_a_worker_that_dies_costs_its_file_at_most(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDCAM_CACHE", "")  # the file of custom objects is run where the network is loaded
     clips = tmp_path / "clips"
     clips.mkdir()
     for name in ("a.mp4", "deadly.mp4", "z.mp4"):

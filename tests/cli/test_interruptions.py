@@ -108,7 +108,8 @@ def test_in_the_middle(job, tmp_path, number, capfd):
         return
     assert len(list(tmp_path.iterdir())) == 2
     again = ["run", job[4], "-o", tmp_path / "out.mp4", "--model", job[6], "--end", "0.2", "-q"]
-    assert vidcam(capfd, *again, "--predictions", tmp_path / "p.csv")[0] == 0
+    code, _, errors = vidcam(capfd, *again, "--predictions", tmp_path / "p.csv")
+    assert code == 0, errors
     assert {p.name for p in tmp_path.iterdir()} == {"out.mp4", "p.csv"}  # it has cleared up
 
 

@@ -190,7 +190,7 @@ def test_a_network_that_ends_in_logits_is_read_as_one_that_ends_in_probabilities
     linear = keras.models.clone_model(whole)
     linear.set_weights(whole.get_weights())
     linear.get_layer("predictions").activation = keras.activations.linear
-    save_classifier(replace(load_model(model), model=linear), tmp_path / "linear.keras")
+    save_classifier(replace(load_model(model), network=linear), tmp_path / "linear.keras")
     assert vidcam("evaluate", tmp_path / "linear.keras", data / "test", "-o", tmp_path / "found", "-q") == 0
     right, p = predictions(model.with_suffix("")), predictions(tmp_path / "found")
     assert len(p) == 8

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from vidcam._files import OutputFile, writing
+from vidcam._files import OutputFile, undisturbed, writing
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import Sink
 from vidcam.pipeline.draw import Answer, Drawn
@@ -132,11 +132,12 @@ class Outputs:
         if self._predictions is not None:
             self._predictions.finish()
         # From here on only names are given: a full disk has shown itself.
-        self.sink.close(cut=cut)
-        if self._predictions is not None:
-            self._predictions.commit()
-        if self._maps is not None:
-            self._maps.commit()
+        with undisturbed():
+            self.sink.close(cut=cut)
+            if self._predictions is not None:
+                self._predictions.commit()
+            if self._maps is not None:
+                self._maps.commit()
 
     def __enter__(self) -> Outputs:
         return self

@@ -200,7 +200,7 @@ def run(
             timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
         )
     if predictions:
-        result = _told(result, predictions)
+        result = _told(result)
     if report is None:
         return result
     return with_page(
@@ -249,12 +249,12 @@ def _notes(how: MapOptions, explainers: Sequence[Explainer], size: tuple[int, in
     return notes
 
 
-def _told(result: Result, predictions: str | Path) -> Result:
+def _told(result: Result) -> Result:
     """Returns the result with a note where the numbers are not those of every frame."""
     if result.explained >= result.read:
         return result
     of = f"{result.explained} frames that were explained, of {result.read}"
-    return replace(result, notes=(*result.notes, f"{predictions}: holds the {of}; --explain all has all"))
+    return replace(result, notes=(*result.notes, f"the predictions are of the {of}; --explain all has all"))
 
 
 def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> Frame | None:
