@@ -19,7 +19,8 @@ from vidcam.cli import main
 from vidcam.errors import Interrupted, VidcamError
 from vidcam.media import open_source
 from vidcam.media.options import MediaOptions
-from vidcam.pipeline import parts, run
+from vidcam.pipeline import film as film_module
+from vidcam.pipeline import run
 from vidcam.render import Look
 
 
@@ -32,7 +33,7 @@ def _film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "LENGTH", 3)
+    monkeypatch.setattr(film_module, "LENGTH", 3)
     monkeypatch.setattr("vidcam.batch.work.LENGTH", 3)
 
 
@@ -109,7 +110,7 @@ def test_what_was_left_by_other_options_is_not_taken(film, models, done, tmp_pat
 
 
 def test_a_short_clip_is_no_film(film, models, done, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "LENGTH", 30)
+    monkeypatch.setattr(film_module, "LENGTH", 30)
     assert in_parts(film, tmp_path / "a.mp4", models) is None
     assert not done
 
@@ -122,6 +123,7 @@ def test_a_batch_divides_what_is_long_and_only_that(film, batch, clips, done, tm
     assert not list((tmp_path / "out" / ".vidcam" / "parts").iterdir())
     record = next(r for r in made.done if r.name == "film.mp4")
     assert (record.numbers["frames"], record.numbers["explained"]) == (50, 50)
+    assert record.numbers["steadiness"] > 0
     assert record.poster
     lines = (tmp_path / "out" / "predictions.csv").read_text().splitlines()
     assert sum(line.startswith("film.mp4,") for line in lines) == 50
@@ -163,11 +165,11 @@ def test_a_worker_that_dies_of_a_part_ends_the_run_with_its_name(film, models, t
 
 
 def test_what_is_left_of_a_failed_clip_is_not_wanted(tmp_path):
-    film = parts.Film(tmp_path / "a.mp4", tmp_path, (1, 2), MapOptions(), Look(), MediaOptions())
+    film = film_module.Film(tmp_path / "a.mp4", tmp_path, (1, 2), MapOptions(), Look(), MediaOptions())
     films = Films()
     first, *rest = films.begin(film)
     assert films.wanted(rest[0])
-    other = parts.Film(tmp_path / "b.mp4", tmp_path / "b", (1,), MapOptions(), Look(), MediaOptions())
+    other = film_module.Film(tmp_path / "b.mp4", tmp_path / "b", (1,), MapOptions(), Look(), MediaOptions())
     assert not films.wanted(Piece(other, "explain", 0, None))
     assert films.follow(first, None) == []
     assert films.done == 1

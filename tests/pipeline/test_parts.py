@@ -17,10 +17,16 @@ from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted
 from vidcam.media import open_source
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.steadiness import Steadiness
 from vidcam.models import load_model
-from vidcam.pipeline import parts, run
-from vidcam.pipeline.parts import Film, do_step, join, points_of
-from vidcam.render import Look
+from vidcam.pipeline import film as films
+from vidcam.pipeline import run
+from vidcam.pipeline.film import Film, points_of
+from vidcam.pipeline.parts import do_step, join
+from vidcam.render import Look, histories
+from vidcam.render.flow import Motions
+from vidcam.render.scale import rows_of
+from vidcam.types import Classifier, Track
 
 SIZE = (64, 48)
 SECONDS = Fraction(2, 5)
@@ -47,7 +53,7 @@ def _classifier() -> object:
 
 @pytest.fixture(autouse=True)
 def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "LENGTH", SECONDS)
+    monkeypatch.setattr(films, "LENGTH", SECONDS)
 
 
 def film_of(clip: Path, folder: Path, maps: MapOptions, look: Look, media: MediaOptions) -> Film:
@@ -73,6 +79,18 @@ def work(film: Film, classifier: object, cancelled=lambda: False) -> None:
             )
 
 
+def steadiness_of(track: Track, film: Film, classifier: Classifier) -> float:
+    """E of a whole clip's heat, but for the changes into each part."""
+    history, steadiness, motions = histories(film.look, 1, [track])[0], Steadiness(), Motions()
+    begins = {np.searchsorted(track.times, float(point) - 1e-3) for point in film.points}
+    with open_source(film.source, **film.media.reads(film.source)) as source:
+        for i, (frame, (raw, time, target, cut, motion)) in enumerate(zip(source, rows_of(track), strict=True)):
+            shown, peak = history(raw, time, target, cut=cut, motion=motion)
+            heat = np.clip(shown / peak, 0, 1) if peak > 0 else np.zeros_like(shown)
+            steadiness.add(motions(classifier.prepare(frame.rgb())[0]), [heat], cut or i in begins)
+    return steadiness.errors()[0]
+
+
 LOOKS = {
     "defaults": ({}, {}, {}),
     "per frame, a stretch": ({}, {"normalize": "frame"}, {"start": 0.3, "end": 2.6}),
@@ -88,7 +106,7 @@ def test_parts_make_what_the_whole_makes(kind, clip, classifier, tmp_path, monke
     maps, look, media = (o(**given) for o, given in zip((MapOptions, Look, MediaOptions), LOOKS[kind], strict=True))
     # What is handed to the encoder can be compared exactly; crf 0 keeps every level of it.
     media = replace(media, crf=0)
-    film = film_of(clip, tmp_path / "parts", maps, look, media)
+    film = replace(film_of(clip, tmp_path / "parts", maps, look, media), measured=True)
     assert len(film.parts) >= 4
     work(film, classifier)
     made = join(film, tmp_path / "joined.mp4", predictions=tmp_path / "joined.csv", maps=tmp_path / "joined.npz")
@@ -109,6 +127,7 @@ def test_parts_make_what_the_whole_makes(kind, clip, classifier, tmp_path, monke
     assert made.track.cuts.any()
     np.testing.assert_array_equal(made.track.motions, whole.track.motions)
     assert made.track.targets == whole.track.targets
+    assert made.steadiness == pytest.approx(steadiness_of(whole.track, film, classifier), rel=1e-3)
     lines = [(tmp_path / f"{name}.csv").read_text().splitlines() for name in ("joined", "whole")]
     assert [line.split(",")[:4] for line in lines[0]] == [line.split(",")[:4] for line in lines[1]]
     pictures = []

@@ -309,5 +309,25 @@ def test_a_run_measures_how_steady_the_heat_is_that_it_shows(clip, classifier, s
             steadiness.add(motion, [np.clip(shown / peak, 0, 1)], cut)
     assert result.steadiness == pytest.approx(steadiness.errors()[0], rel=1e-5)
     assert f'["change beside the motion (E)","{result.steadiness:.3f}"]' in page.read_text("utf-8")
-    again = vidcam.run(clip, tmp_path / "p.mp4", track=saved[1], keep_track=True)
-    assert np.isnan(again.steadiness)  # kept maps hold the motion of cells, not of pixels
+
+
+@pytest.mark.parametrize("look", [{}, {"normalize": "clip"}, {"view": "timeline"}, {"view": "side-by-side"}])
+def test_kept_maps_and_looks_that_need_the_clip_are_as_steady_as_they_are(look, clip, classifier, saved, tmp_path):
+    kept = vidcam.run(clip, tmp_path / "kept.mp4", track=saved[1], keep_track=True, **look)
+    made = vidcam.run(clip, tmp_path / "made.mp4", model=classifier, keep_track=True, **look)
+    assert kept.steadiness == pytest.approx(made.steadiness, rel=1e-5)
+    steadiness, motions = Steadiness(), Motions()
+    history = histories(Look(**look), 1, [saved[0]])[0]
+    with vidcam.media.open_source(clip) as source:
+        for frame, (raw, time, target, cut, motion) in zip(source, rows_of(saved[0]), strict=True):
+            shown, peak = history(raw, time, target, cut=cut, motion=motion)
+            steadiness.add(motions(classifier.prepare(frame.rgb())[0]), [np.clip(shown / peak, 0, 1)], cut)
+    assert made.steadiness == pytest.approx(steadiness.errors()[0], rel=1e-5)
+
+
+def test_how_steady_a_video_is_that_is_drawn_on_its_planes_again(classifier, tmp_path):
+    clip = make_video(tmp_path / "large.mp4", 12, width=192, height=144)
+    made = vidcam.run(clip, tmp_path / "made.mp4", model=classifier, maps=tmp_path / "maps.npz")
+    kept = vidcam.run(clip, tmp_path / "kept.mp4", track=tmp_path / "maps.npz", keep_track=True)
+    assert made.steadiness > 0
+    assert kept.steadiness == pytest.approx(made.steadiness, rel=1e-5)

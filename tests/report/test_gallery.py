@@ -76,6 +76,18 @@ def test_every_figure_arrives(tmp_path):
     assert failed == {"source": "c.mp4", "failed": "is empty"}
 
 
+def test_heat_on_the_thing_is_shown_and_flagged_where_somebody_says_where_the_thing_is(tmp_path):
+    known = replace(PLAIN, heat_inside=0.31, box_share=0.42, centre_inside=0.5, neither="no cat")
+    _, data = written(tmp_path / "index.html", [known, PLAIN])
+    assert [clip["inside"] for clip in data["clips"]] == [[0.31, 0.42, 0.5], [None] * 3]
+    assert [clip["neither"] for clip in data["clips"]] == ["no cat", ""]
+    assert data["clips"][0]["flags"] == [["beside", "31.0 % of the heat on the thing, 42.0 % of the picture"]]
+    assert flags(replace(known, heat_inside=0.43)) == []
+    assert "beside" in [kind["name"] for kind in data["kinds"]]
+    _, data = written(tmp_path / "index.html", [PLAIN])
+    assert "beside" not in [kind["name"] for kind in data["kinds"]]
+
+
 @pytest.mark.parametrize("name", NASTY)
 def test_a_name_is_text_and_its_link_leads_to_it(tmp_path, name):
     entry = replace(PLAIN, source=name, output=f"sub dir/{name}", poster=name, target=name, classes={name: 3})

@@ -22,9 +22,10 @@ from vidcam.media import open_sink, open_source
 from vidcam.media.options import MediaOptions
 from vidcam.pipeline.clip import Progress as Steps
 from vidcam.pipeline.files import check_side_files
+from vidcam.pipeline.film import Film, points_of
 from vidcam.pipeline.names import output_path
 from vidcam.pipeline.page import details_of, with_page
-from vidcam.pipeline.parts import Film, join, points_of
+from vidcam.pipeline.parts import join
 from vidcam.pipeline.result import Result
 from vidcam.render.look import Look
 
@@ -81,9 +82,11 @@ def run_in_parts(
         return None
     # Workers run in this folder, but what a process is given names files wherever it runs.
     settings = settle(Settings("mp4", model, maps, look, media, None, in_parts=True))
-    film = Film(source.absolute(), path.with_name(f".{path.name}.parts").absolute(), points, maps, look, media)
+    folder, measured = path.with_name(f".{path.name}.parts").absolute(), files["report"] is not None
+    film = Film(source.absolute(), folder, points, maps, look, media, measured)
     made = {**maps.fingerprint(), **look.fingerprint(), **media.fingerprint()}
     made |= {"vidcam": __version__, "model": model_fingerprint(settings.model), "content": content(source).sha256}
+    made |= {"measured": measured}
     open_folder(film, plain(made))
     _work(film, settings, min(workers, len(film.parts)), progress, cancelled)
     result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)

@@ -10,6 +10,7 @@ import numpy as np
 from vidcam.cam import target_name
 from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
+from vidcam.metrics.regions import Shares
 from vidcam.types import Array, Track
 
 LEADING = 4
@@ -29,6 +30,11 @@ class Numbers:
         flicker: `vidcam.metrics.flicker.flicker` of the maps' positive part as it is computed, before the scaling and
             smoothing over time that the output shows.
         steadiness: E, see `vidcam.metrics.steadiness`, of the heat that the output shows; None where it is not known.
+        neither: the label of the class that stands for none of the others; "" where there is no such.
+        heat_inside: of the heat, the share where the thing is, see `vidcam.metrics.regions`; the mean over the frames
+            of which somebody says so, None where there is none.
+        box_share: the same of the picture.
+        centre_inside: the same of a map of the picture's centre.
     """
 
     explained: int
@@ -44,14 +50,19 @@ class Numbers:
     classes: dict[str, int]
     times: tuple[float, ...]
     curves: dict[str, tuple[float, ...]]
+    neither: str
+    heat_inside: float | None
+    box_share: float | None
+    centre_inside: float | None
 
 
-def numbers_of(track: Track, steadiness: float = math.nan) -> Numbers:
+def numbers_of(track: Track, steadiness: float = math.nan, shares: Shares | None = None) -> Numbers:
     """Measures a clip.
 
     Args:
         track: its maps and predictions, of one frame at least.
         steadiness: E of its output, NaN where it is not known.
+        shares: how much of its heat lies where the thing is, where somebody says so.
 
     Returns:
         The numbers. Where probabilities are not finite, neither are those made of them.
@@ -60,6 +71,7 @@ def numbers_of(track: Track, steadiness: float = math.nan) -> Numbers:
     names = [target_name(t, track.labels) for t in track.targets]
     order = sorted(set(names), key=lambda n: (-names.count(n), names.index(n)))
     heat = np.maximum(np.nan_to_num(track.maps, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+    inside = [None] * 3 if shares is None or not shares.frames else shares.means()
     kept = np.unique(np.linspace(0, len(track) - 1, POINTS).round().astype(int))
     return Numbers(
         explained=len(track),
@@ -77,6 +89,10 @@ def numbers_of(track: Track, steadiness: float = math.nan) -> Numbers:
         curves={
             track.labels[c]: tuple(round(float(p), 4) for p in track.probabilities[kept, c]) for c in _leading(track)
         },
+        neither=track.meta.get("neither", ""),
+        heat_inside=inside[0],
+        box_share=inside[1],
+        centre_inside=inside[2],
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from vidcam._files import make_folder, write_text
 from vidcam.batch.plan import Job
 from vidcam.batch.records import Record
-from vidcam.pipeline.parts import Film
+from vidcam.pipeline.film import Film
 
 JOIN = "join"
 

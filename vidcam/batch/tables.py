@@ -20,7 +20,8 @@ PREDICTIONS = (
 )
 SUMMARY = (
     *("file", "output", "state", "reason", "explained", "frames", "seconds", "width", "height", "damaged"),
-    *("target", "confidence", "lowest", "switches", "border", "spread", "flicker", "steadiness", "classes", "notes"),
+    *("target", "confidence", "lowest", "switches", "border", "spread", "flicker", "steadiness"),
+    *("heat_inside", "box_share", "centre_inside", "classes", "notes"),
 )
 
 
@@ -84,11 +85,12 @@ def _summary(record: Record) -> list[Any]:
         "classes": "; ".join(f"{name} {count}" for name, count in n.get("classes", {}).items()),
         "notes": "; ".join(record.notes),
     }
-    return [shown[c] if c in shown else _text(n.get(c, "")) for c in SUMMARY]
+    return [shown[c] if c in shown else _text(n.get(c)) for c in SUMMARY]
 
 
 def _text(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
+    """Returns a value as a table has it: nothing where it is not known."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _entry(record: Record) -> Card:

@@ -29,8 +29,9 @@ from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
 from vidcam.pipeline.explained_clip import BATCH
+from vidcam.pipeline.film import LENGTH, Film, points_of
 from vidcam.pipeline.page import details_of, with_page
-from vidcam.pipeline.parts import LENGTH, Film, do_step, join, points_of
+from vidcam.pipeline.parts import do_step, join
 from vidcam.pipeline.stages import Stages, Watch
 
 POSTER = 320
@@ -147,7 +148,8 @@ class Bench:
         maps, media = self._options(job, info, output)
         points = points_of(info, Path(output), maps, self._settings.look, media) if self._settings.in_parts else ()
         if points:
-            film = Film(job.input.path, store.file("parts", job.name, ""), points, maps, self._settings.look, media)
+            folder, look = store.file("parts", job.name, ""), self._settings.look
+            film = Film(job.input.path, folder, points, maps, look, media, measured=True)
             open_folder(film, {**job.made, "content": self._record.content.sha256 if self._record.content else ""})
             return film
         result = run(

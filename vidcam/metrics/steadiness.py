@@ -74,7 +74,17 @@ class Steadiness:
 
     def errors(self) -> list[float]:
         """Returns E of each kind so far; NaN where there was no heat, or no two frames to compare."""
-        return [float(change / heat) if heat > 0 else math.nan for change, heat in self._sums]
+        return [error_of(*self.sums(kind)) for kind in range(len(self._sums))]
+
+    def sums(self, kind: int) -> tuple[float, float]:
+        """Returns E's two sums of one kind of heat, the change and the heat; those of a clip's parts add up."""
+        change, heat = self._sums[kind].tolist()
+        return change, heat
+
+
+def error_of(change: float, heat: float) -> float:
+    """Returns E of its two sums; NaN where there is no heat."""
+    return change / heat if heat > 0 else math.nan
 
 
 def warped_error(pictures: Iterable[Array], heat: Iterable[Array], cuts: Iterable[bool] = ()) -> float:

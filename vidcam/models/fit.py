@@ -85,6 +85,11 @@ def fit_frame(
         uint8 (h, w, channels) and the placement.
     """
     placement = place((rgb.shape[1], rgb.shape[0]), input_size, fit)
+    return fit_rgb(rgb, placement, channels), placement
+
+
+def fit_rgb(rgb: Array, placement: Placement, channels: int = 3) -> Array:
+    """Fits a picture to a model's input as a placement says; see `fit_frame`."""
     x0, y0, x1, y1 = (int(v) for v in placement.source)
     a0, b0, a1, b1 = (int(v) for v in placement.target)
     picture = rgb[y0:y1, x0:x1]
@@ -93,7 +98,7 @@ def fit_frame(
     size = (a1 - a0, b1 - b0)
     if size != (x1 - x0, y1 - y0):
         picture = _resized(picture, size)
-    return _laid(picture.reshape(size[1], size[0], channels), placement), placement
+    return _laid(picture.reshape(size[1], size[0], channels), placement)
 
 
 def shrinks_planes(placement: Placement) -> bool:

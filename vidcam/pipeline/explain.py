@@ -12,7 +12,7 @@ import numpy as np
 from vidcam.cam import Explainer
 from vidcam.cam.explainer import explain_together
 from vidcam.errors import VidcamError
-from vidcam.models.fit import fit_planes, place, shrinks_planes
+from vidcam.models.fit import fit_planes, fit_rgb, place, shrinks_planes
 from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Explained, Selected, blended
@@ -170,12 +170,13 @@ def predict(
         yield batch.selected[-1].frame, probabilities
 
 
-def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explained]:
+def replay(source: Iterable[Frame], tracks: Sequence[Track], *, moving: bool = False) -> Iterator[Explained]:
     """Gives a source's frames the maps that tracks hold of them.
 
     Args:
         source: the frames; those that the tracks do not hold are left out.
         tracks: one for each cell, of the same frames.
+        moving: whether motion is looked for pixel by pixel, to measure by; maps are carried along what the tracks hold.
 
     Yields:
         The explained frames one by one, in order.
@@ -189,6 +190,7 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
     last = -1
     before: Frame | None = None
     waiting: Explained | None = None
+    pixels = Motions() if moving else None
     # Where the track holds fewer frames than the source, each lasts until the next; the last no longer than any other.
     end = times[-1] + float(np.diff(times).max(initial=0.0)) - SAME_TIME
     for frame in source:
@@ -211,7 +213,8 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
                 yield waiting
             follows = first.motions is not None and row == last + 1
             motions = list(first.motions[row : row + 1]) if follows and first.motions is not None else []
-            waiting = Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions)
+            moves = [pixels(_seen(frame, first.placement))] if pixels else []
+            waiting = Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions, moves)
             last, row, shown = row, row + 1, shown + 1
         elif waiting is not None:
             held = waiting.frames[0]
@@ -222,6 +225,16 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track]) -> Iterator[Explain
         raise VidcamError(
             f"the maps hold no frame of what is asked for: they are of {times[0]:.2f} to {times[-1]:.2f} s"
         )
+
+
+def _seen(frame: Frame, placement: Placement) -> Array:
+    """Returns what a model was shown of a frame."""
+    if frame.planes is not None and shrinks_planes(placement):
+        return fit_planes(frame.planes, placement)
+    fitted = fit_rgb(frame.rgb(), placement)
+    if suits_planes(placement):
+        frame.release()
+    return fitted
 
 
 def _row(track: Track, row: int) -> Explanation:

@@ -57,11 +57,18 @@ class ExplainedClip:
 
 
 def from_track(
-    reader: ReadAhead, track: Track, stride: int, progress: Progress | None, cancelled: Callable[[], bool]
+    reader: ReadAhead,
+    track: Track,
+    stride: int,
+    progress: Progress | None,
+    cancelled: Callable[[], bool],
+    *,
+    measured: bool,
 ) -> ExplainedClip:
     """Takes maps that were made before."""
     passes = Passes(1, reader.source.info.frames, stride, progress, cancelled)
-    return ExplainedClip(replay(reader.frames(), [track]), track.labels, SINGLE, [track.meta], [track], passes)
+    explained = replay(reader.frames(), [track], moving=measured)
+    return ExplainedClip(explained, track.labels, SINGLE, [track.meta], [track], passes)
 
 
 def from_model(
@@ -79,6 +86,7 @@ def from_model(
     on_model: Callable[[Sequence[Explainer]], None] | None,
     meter: Meter,
     stores_planes: bool,
+    measured: bool,
 ) -> ExplainedClip:
     """Loads a model and explains frames, in one pass where the look allows it."""
     classifier = as_classifier(model)
@@ -102,7 +110,8 @@ def from_model(
         frames = selection(reader.frames())
         return replace(shown, explained=explain(stages, frames, cells, meter, keep=keep, moving=moving))
     tracks = explain_clip(reader, selection, cells, metas, passes=passes, meter=meter, moving=moving)
-    return replace(shown, explained=replay(reader.frames(), tracks) if tracks else (), tracks=tracks)
+    again = replay(reader.frames(), tracks, moving=moving and measured) if tracks else ()
+    return replace(shown, explained=again, tracks=tracks)
 
 
 def as_classifier(model: Any) -> Classifier:

@@ -111,6 +111,7 @@ def run(
     chosen = model is not None or how != MapOptions(batch_size=how.batch_size)
     given = None if track is None else _given(track, chosen=chosen)
     writes, region = {**media.writes(source), "overwrite": overwrite}, region_of(boxes, masks, media.start)
+    kept = bool(maps or keep_track or report or region)
     with ExitStack() as stack:
         stack.enter_context(_one_opencv_thread())
         meter = stack.enter_context(Meter(measure))
@@ -128,7 +129,7 @@ def run(
         stages, progress = stack.enter_context(Stages()), stack.enter_context(notebook_bar(progress))
         if given is not None:
             meter.begin()
-            shown = from_track(reader, given, media.stride, progress, cancelled)
+            shown = from_track(reader, given, media.stride, progress, cancelled, measured=kept)
         else:
             shown = from_model(
                 reader,
@@ -144,6 +145,7 @@ def run(
                 on_model=on_model,
                 meter=meter,
                 stores_planes=probe.stores_planes,
+                measured=kept,
             )
         if maps and len(shown.metas) > 1:
             raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(shown.metas)}")
@@ -154,10 +156,9 @@ def run(
             overwrite=overwrite,
         )
         stack.enter_context(outputs)
-        recorder = TrackRecorder(shown.labels, shown.metas) if maps or keep_track or report or region else None
+        recorder = TrackRecorder(shown.labels, shown.metas) if kept else None
         explained = recorder.watch(shown.explained) if recorder else shown.explained
-        planes = outputs.sink.stores_planes and on_planes(look, shown.grid)
-        steadiness = Steadiness() if recorder and info.kind != "image" else None
+        steadiness = Steadiness() if kept and info.kind != "image" else None
         pictures = draw(
             explained,
             look,
@@ -165,7 +166,7 @@ def run(
             shown.grid,
             shown.tracks,
             metas=shown.metas,
-            planes=planes,
+            planes=outputs.sink.stores_planes and on_planes(look, shown.grid),
             width=media.width,
             meter=meter,
             steadiness=steadiness,

@@ -9,12 +9,13 @@ the steps, and when, is `vidcam.batch`'s business.
 from __future__ import annotations
 
 import json
+import math
 import time as clock
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,116 +23,34 @@ import numpy as np
 
 from vidcam._files import OutputFile, write_text, written
 from vidcam.cam import Explainer
-from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP
 from vidcam.errors import Interrupted
-from vidcam.media import Info, open_sink, open_source
-from vidcam.media.info import VIDEO_SUFFIXES
-from vidcam.media.options import MediaOptions
-from vidcam.media.read.segments import cut_points
+from vidcam.media import open_sink, open_source
 from vidcam.media.times import exact
 from vidcam.media.write.join import open_joined
+from vidcam.metrics.steadiness import Steadiness, error_of
 from vidcam.pipeline.cells import Grid, GridCell, make_cells
 from vidcam.pipeline.clip import Passes, Progress, ReadAhead
 from vidcam.pipeline.draw import Answer, draw, on_planes
 from vidcam.pipeline.explain import explain, predict, replay
 from vidcam.pipeline.explained_clip import batch_for, provenance
 from vidcam.pipeline.files import Outputs, TrackRecorder
+from vidcam.pipeline.film import Film
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.one_clip import comment_of
 from vidcam.pipeline.predictions import Predictions
 from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages
-from vidcam.render import History, Look, clip_peak, histories
+from vidcam.render import History, clip_peak, histories
 from vidcam.types import Classifier, Frame, Planes, Track
 
-LENGTH = Fraction(30)
-"""Seconds of a part at least. A clip of less than two such is not cut."""
 LOOK_BACK = Fraction(2)
 """Seconds before a part that are looked at for cuts, as what is a cut depends on the changes before it."""
 AHEAD = 4
 """Pictures that may wait for the encoder."""
-WHOLE = ("stride", "fps", "loop")
-"""Options under which the pictures that are written depend on all those before."""
-
 Make = Callable[..., Explainer]
 Cancelled = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Film:
-    """A clip in parts.
-
-    Attributes:
-        source: the file.
-        folder: where steps leave what others need.
-        points: where it is cut, in seconds from the start of the stream.
-        maps: how its maps are made.
-        look: how its pictures are drawn.
-        media: how it is read and written.
-    """
-
-    source: Path
-    folder: Path
-    points: tuple[Fraction, ...]
-    maps: MapOptions
-    look: Look
-    media: MediaOptions
-
-    @cached_property
-    def parts(self) -> list[tuple[Fraction, Fraction | None]]:
-        """The beginning and the end of each part."""
-        start = exact(self.media.start or 0)
-        end = None if self.media.end is None else exact(self.media.end)
-        return list(zip((start, *self.points), (*self.points, end), strict=True))
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """What is done with every part, one after the other."""
-        return ("predict", "explain", "draw") if CLIP_TOP in str(self.maps.target).split("/") else ("explain", "draw")
-
-    def file(self, step: str, part: int) -> Path:
-        """Returns the file that is there when a step of a part is done."""
-        return self.folder / f"{part:05}.{'mp4' if step == 'draw' else f'{step}.json'}"
-
-    def track(self, part: int, cell: int) -> Path:
-        """Returns the file of a part's maps, of a cell of the pictures."""
-        return self.folder / f"{part:05}.{cell}.npz"
-
-    def facts(self, step: str, part: int = 0) -> Any:
-        """Returns what a step has left about a part beside its files."""
-        return json.loads(self.file(step, part).read_text("utf-8"))
-
-
-def points_of(source: Info, output: Path, maps: MapOptions, look: Look, media: MediaOptions) -> tuple[Fraction, ...]:
-    """Finds where a clip may be cut into parts.
-
-    Args:
-        source: what is read.
-        output: what is written.
-        maps: how its maps are made.
-        look: how its pictures are drawn.
-        media: how it is read and written.
-
-    Returns:
-        Times in seconds, increasing; none where the clip is too short, or is drawn or written in a way that cannot be
-        divided: no video, a timeline of the whole, fewer frames than there are.
-    """
-    plain = MediaOptions()
-    if source.kind != "video" or output.suffix.lower() not in VIDEO_SUFFIXES or Path(source.path).is_dir():
-        return ()
-    if (
-        look.view == "timeline"
-        or maps.explain_fps is not None
-        or any(getattr(media, name) != getattr(plain, name) for name in WHOLE)
-    ):
-        return ()
-    start, end = exact(media.start or 0), None if media.end is None else exact(media.end)
-    length = source.duration if end is None else float(end)
-    if length is not None and length - float(start) < 2 * LENGTH:
-        return ()
-    return cut_points(source, start=start, end=end, length=LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +153,10 @@ def _draw(part: _Part) -> None:
     info = part.reader.source.info
     # Times count from the start of the whole, so that parts need no shifting when they are joined.
     writes = {**film.media.writes(film.source), "start": film.media.start, "audio": False, "overwrite": True}
+    steadiness = Steadiness() if film.measured else None
     with open_sink(film.file("draw", number), source=info, **writes) as sink, Stages() as stages:
         pictures = draw(
-            replay(part.reader.frames(), tracks),
+            replay(part.reader.frames(), tracks, moving=film.measured),
             film.look,
             tracks[0].labels,
             grid,
@@ -244,11 +164,14 @@ def _draw(part: _Part) -> None:
             planes=sink.stores_planes and on_planes(film.look, grid),
             width=film.media.width,
             histories=_histories(film, number, len(titles)),
+            steadiness=steadiness,
         )
         for drawn in stages.overlap(pictures, AHEAD, "draw"):
             write = sink.write_planes if isinstance(drawn.picture, Planes) else sink.write
             write(drawn.picture, drawn.frame.time, drawn.frame.duration)  # type: ignore[arg-type]
             part.go_on(drawn.frame)
+        if steadiness is not None:
+            _leave(film.sums(number), list(steadiness.sums(0)))
 
 
 def _histories(film: Film, part: int, cells: int) -> list[History]:
@@ -341,7 +264,17 @@ def join(
         damaged=sum(f["damaged"] for f in facts),
         notes=(*info.notes, *sink.notes, *dict.fromkeys(note for f in facts for note in f["notes"])),
         track=first,
+        steadiness=_steadiness(film),
     )
+
+
+def _steadiness(film: Film) -> float:
+    """Returns E of the heat that is shown; from the last frame of a part to the first of the next nothing is measured,
+    one change in many hundreds."""
+    if not film.measured:
+        return math.nan
+    sums = [json.loads(film.sums(part).read_text("utf-8")) for part in range(len(film.parts))]
+    return error_of(*np.sum(sums, axis=0).tolist())
 
 
 def _frame(track: Track, row: int) -> Frame:

@@ -105,7 +105,7 @@ class Result:
         notes: one-line things to tell the user.
         track: the raw maps, where they were asked for.
         steadiness: E, see `vidcam.metrics.steadiness`, of the heat that is shown, where the track was asked for; NaN
-            where it is not known, as of kept maps, whose motion was found before.
+            where it is not known, as of a picture, or where fewer frames are explained than shown.
         shares: how much of the heat lies where boxes or masks say that the thing is, where there were some.
         timings: what each stage took, where it was asked for.
     """

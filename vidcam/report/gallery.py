@@ -40,6 +40,11 @@ KINDS = (
         f"the outer tenth of the picture holds more than {100 * EVEN:.0f} % of the heat, as much as it would if heat "
         "were spread evenly: the network may look at the background, a watermark or a frame.",
     ),
+    (
+        "beside",
+        "Heat beside the thing",
+        "less of the heat lies where the boxes or masks say that the thing is than if it were spread evenly.",
+    ),
 )
 """What a clip can be flagged for: name, title, rule."""
 
@@ -68,6 +73,10 @@ class Card:
         curves: the leading classes' probabilities at these times, 0 to 1.
         steadiness: E of the heat that is shown, see `vidcam.metrics.steadiness`; None where it is not known.
         page: the page of the clip, as `output`; "" where there is none.
+        neither: the label of the class that stands for none of the others, which is grey; "" where there is no such.
+        heat_inside: of the heat, the mean share where the thing is, 0 to 1; None where nobody says where it is.
+        box_share: the same of the picture, and so of evenly spread heat.
+        centre_inside: the same of a map of the picture's centre.
     """
 
     source: str
@@ -89,6 +98,10 @@ class Card:
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     steadiness: float | None = None
     page: str = ""
+    neither: str = ""
+    heat_inside: float | None = None
+    box_share: float | None = None
+    centre_inside: float | None = None
 
 
 def flags(entry: Card) -> list[tuple[str, str]]:
@@ -107,6 +120,13 @@ def flags(entry: Card) -> list[tuple[str, str]]:
         found.append(("switches", f"{entry.switches} switches in {entry.seconds:.1f} s"))
     if entry.border > EVEN:
         found.append(("border", f"{_percent(entry.border)} of the heat at the border"))
+    if entry.heat_inside is not None and entry.box_share is not None and entry.heat_inside < entry.box_share:
+        found.append(
+            (
+                "beside",
+                f"{_percent(entry.heat_inside)} of the heat on the thing, {_percent(entry.box_share)} of the picture",
+            )
+        )
     return found
 
 
@@ -121,9 +141,11 @@ def write_gallery(path: Path, entries: Sequence[Card], title: str) -> None:
     Raises:
         VidcamError: the page cannot be written.
     """
+    known = any(entry.heat_inside is not None for entry in entries)
+    kinds = [kind for kind in KINDS if known or kind[0] != "beside"]
     data = {
         "clips": [_record(entry) for entry in entries],
-        "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in KINDS],
+        "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in kinds],
     }
     with written(path) as temporary:
         write_page(temporary, "gallery", title, data)
@@ -150,7 +172,9 @@ def _record(entry: Card) -> dict[str, Any]:
         "border": round(entry.border, 4),
         "spread": round(entry.spread, 4),
         "flicker": round(entry.flicker, 4),
-        "steadiness": None if entry.steadiness is None else round(entry.steadiness, 4),
+        "steadiness": _rounded(entry.steadiness),
+        "neither": entry.neither,
+        "inside": [_rounded(share) for share in (entry.heat_inside, entry.box_share, entry.centre_inside)],
         # Pairs, as a script's objects put names that look like numbers first.
         "classes": list(entry.classes.items()),
         "times": [round(t, 2) for t in entry.times],
@@ -172,6 +196,10 @@ def _two_classes(entry: Card) -> bool:
     return len(entry.curves) == 2 and all(
         abs(sum(pair) - 1) < 0.01 for pair in zip(*entry.curves.values(), strict=True)
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _thousandths(probability: float) -> int | None:

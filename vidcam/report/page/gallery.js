@@ -12,16 +12,18 @@ clips.forEach((clip, i) => {
   clip.words = `${clip.source} ${clip.classes.map(([name]) => name).join(" ")}`.toLowerCase();
 });
 const counts = new Map();
+// The class that stands for none of the others is grey.
+const none = new Set(clips.map((clip) => clip.neither));
 for (const clip of clips) counts.set(clip.target, (counts.get(clip.target) ?? 0) + 1);
 const classes = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a) || collator.compare(a, b));
 const COLOURS = 7;
-const colours = new Map(classes.slice(0, COLOURS).map((name, i) => [name, `k${i}`]));
+const colours = new Map(classes.filter((name) => !none.has(name)).slice(0, COLOURS).map((name, i) => [name, `k${i}`]));
 for (const clip of clips) {
   // A class that is among few clips' best ones has a colour in its clip only, so that no two curves are alike.
   const names = [...new Set([clip.target, ...clip.curves.map(([name]) => name)])];
   const taken = new Set(names.map((name) => colours.get(name)));
   const free = Array.from({ length: COLOURS }, (_, i) => `k${i}`).filter((k) => !taken.has(k));
-  clip.colours = new Map(names.map((name) => [name, colours.get(name) ?? free.shift() ?? "k7"]));
+  clip.colours = new Map(names.map((name) => [name, name === clip.neither ? "k7" : colours.get(name) ?? free.shift() ?? "k7"]));
 }
 const colour = (clip, name) => clip.colours.get(name);
 
@@ -147,6 +149,9 @@ grid.addEventListener("click", (event) => {
 
 // ---- which clips, in which order
 
+/** By how much more of the heat lies on the thing than if it were spread evenly; clips of which nobody says so come last. */
+const gain = ({ inside: [heat, even] }) => (heat === null ? 2 : heat - even);
+
 const ORDERS = {
   flagged: (a, b) => b.flags.length - a.flags.length || a.confidence - b.confidence,
   unsure: (a, b) => a.confidence - b.confidence,
@@ -156,6 +161,7 @@ const ORDERS = {
   border: (a, b) => b.border - a.border,
   flicker: (a, b) => b.flicker - a.flicker,
   steadiness: (a, b) => (b.steadiness ?? -1) - (a.steadiness ?? -1),
+  inside: (a, b) => gain(a) - gain(b),
 };
 let flag = "all";
 let shown = [];
@@ -295,6 +301,7 @@ function show(clip) {
           figure("confidence", percent(clip.confidence)), figure("at its lowest", percent(clip.lowest)),
           figure("switches", number(clip.switches)), figure("heat at the border", percent(clip.border)),
           figure("spread of the heat", percent(clip.spread)), figure("flicker", clip.flicker === null ? "–" : clip.flicker.toFixed(3)), figure("change beside the motion (E)", clip.steadiness === null ? "–" : clip.steadiness.toFixed(3)),
+          ...(clip.inside[0] === null ? [] : ["heat on the thing", "the thing, of the picture", "a centre map, on the thing"].map((name, i) => figure(name, percent(clip.inside[i])))),
           figure("frames", number(clip.frames)), figure("length", clock(clip.seconds)), figure("size", `${clip.size[0]} × ${clip.size[1]}`)),
         clip.page ? h("p", {}, h("a", { href: clip.page, target: "_blank", rel: "noopener" }, "Step through it, frame by frame")) : null,
         clip.output ? h("p", {}, h("a", { href: clip.output, target: "_blank", rel: "noopener" }, "Open the file")) : null)));
@@ -323,6 +330,7 @@ const flagged = clips.filter((clip) => clip.flags.length).length;
 byId("summary").textContent = [
   plural(clips.length, "clip"), `${number(flagged)} flagged`, ...(failed.length ? [`${number(failed.length)} failed`] : []),
 ].join(" · ");
+if (clips.every((clip) => clip.inside[0] === null)) byId("sort").querySelector("[value=inside]").remove();
 byId("class").append(h("option", { value: "" }, "Every class"), ...classes.map((name) => h("option", { value: `=${name}` }, `${name} (${number(counts.get(name))})`)));
 chips();
 if (failed.length) {
