@@ -202,6 +202,8 @@ class Classifier(Protocol):
     @property
     def source(self) -> str: ...
     @property
+    def frames(self) -> int: ...
+    @property
     def network(self) -> Any: ...
     @property
     def neither(self) -> int | None: ...
@@ -278,6 +280,8 @@ class Explanation:
         probabilities: float32 (B, classes), 0 to 1.
         targets: for each frame the class indices that its map explains.
         placement: how every frame of the batch was fitted to the input.
+        importance: of a network that sees time, how much of its windows' heat each frame has, float32 (B,); 1 where
+            every frame of a window has the same. None for other networks.
     """
 
     maps: Array
@@ -285,9 +289,11 @@ class Explanation:
     probabilities: Array
     targets: tuple[tuple[int, ...], ...]
     placement: Placement
+    importance: Array | None = None
 
     def __post_init__(self) -> None:
-        _check_shapes(self, len(self.maps), {})
+        count = len(self.maps)
+        _check_shapes(self, count, {} if self.importance is None else {"importance": (count,)})
 
     def __repr__(self) -> str:
         count, height, width = self.maps.shape
@@ -312,6 +318,7 @@ class Track:
         cuts: where a scene begins, bool (N,); None where nobody looked.
         motions: how the picture has moved since the frame before, float16 (N, h, w, 3), see `vidcam.render.flow`; None
             where nobody looked.
+        importance: see `Explanation`.
     """
 
     times: Array
@@ -325,11 +332,12 @@ class Track:
     meta: Mapping[str, str] = field(default_factory=dict)
     cuts: Array | None = None
     motions: Array | None = None
+    importance: Array | None = None
 
     def __post_init__(self) -> None:
         count = len(self.times)
         given = {"times": (count,), "indices": (count,)}
-        given |= {"cuts": (count,)} if self.cuts is not None else {}
+        given |= {name: (count,) for name in ("cuts", "importance") if getattr(self, name) is not None}
         _check_shapes(self, count, given)
         if self.logits.shape[1] != len(self.labels):
             raise ValueError(f"a Track of {self.logits.shape[1]} classes has {len(self.labels)} labels")
@@ -383,13 +391,12 @@ class Track:
             meta=dict(meta),
             cuts=None if cuts is None else np.array(cuts, dtype=bool),
             motions=np.stack(motions) if motions else None,
+            importance=_joined([e.importance for e in explanations]),
         )
 
     @classmethod
     def chain(cls, parts: Sequence[Track]) -> Track:
         """Joins the tracks of a clip's parts, in order, at least one; its frames are numbered anew from 0."""
-        cuts = [p.cuts for p in parts if p.cuts is not None]
-        motions = [p.motions for p in parts if p.motions is not None]
         times = np.concatenate([p.times for p in parts])
         return replace(
             parts[0],
@@ -399,14 +406,16 @@ class Track:
             logits=np.concatenate([p.logits for p in parts]),
             probabilities=np.concatenate([p.probabilities for p in parts]),
             targets=tuple(t for p in parts for t in p.targets),
-            cuts=np.concatenate(cuts) if len(cuts) == len(parts) else None,
-            motions=np.concatenate(motions) if len(motions) == len(parts) else None,
+            cuts=_joined([p.cuts for p in parts]),
+            motions=_joined([p.motions for p in parts]),
+            importance=_joined([p.importance for p in parts]),
         )
 
     def first(self, count: int) -> Track:
         """Returns the track of the first so many frames."""
         cuts = None if self.cuts is None else self.cuts[:count]
         motions = None if self.motions is None else self.motions[:count]
+        importance = None if self.importance is None else self.importance[:count]
         return replace(
             self,
             times=self.times[:count],
@@ -417,6 +426,7 @@ class Track:
             targets=self.targets[:count],
             cuts=cuts,
             motions=motions,
+            importance=importance,
         )
 
     def save(self, path: str | Path) -> None:
@@ -430,6 +440,7 @@ class Track:
         more: dict[str, Any] = {
             "cuts": self.cuts,
             "motions": self.motions,
+            "importance": self.importance,
             "rivals": _table(rivals) if any(rivals) else None,
         }
         with Path(path).open("wb") as file:
@@ -480,11 +491,18 @@ class Track:
                     meta=json.loads(str(data["meta"])),
                     cuts=data["cuts"] if "cuts" in data.files else None,
                     motions=data["motions"] if "motions" in data.files else None,
+                    importance=data["importance"] if "importance" in data.files else None,
                 )
         except FileNotFoundError:
             raise VidcamError(f"{path}: no such file") from None
         except Exception as error:
             raise VidcamError(f"{path}: not a vidcam track ({type(error).__name__}: {error})") from error
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    """Joins what is known of each part, None where of one it is not."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _table(classes: Sequence[tuple[int, ...]]) -> Array:

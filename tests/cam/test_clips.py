@@ -14,7 +14,7 @@ from keras import layers
 from tests import motion
 from tests.networks import as_classifier, gap_cnn, pictures, randomize
 from vidcam import ClipExplainer, Explainer, load_model, run
-from vidcam.errors import UsageError
+from vidcam.errors import Unsaid, UsageError
 from vidcam.media import open_source
 from vidcam.types import Frame, Track
 
@@ -31,7 +31,7 @@ def trained() -> Any:
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     shown = motion.draw(1024, seed=0)
     model.fit(shown.pictures, shown.labels, batch_size=32, epochs=3, verbose=0)
-    return load_model(model, clips=True, labels=("left", "right"))
+    return load_model(model, labels=("left", "right"))
 
 
 def test_the_hottest_point_lies_on_what_moves_which_no_single_frame_shows(trained):
@@ -75,7 +75,7 @@ def test_one_frame_copied_through_time_gets_the_single_frame_networks_maps():
     picture = pictures(1)[0]
     for method in ("gradcam", "layercam", "hirescam"):
         alone = Explainer(as_classifier(single), method, "last", engine="tensorflow")(picture, 2)
-        explainer = ClipExplainer(load_model(over_time(single, 4), clips=True, preprocess="none"), method, "last")
+        explainer = ClipExplainer(load_model(over_time(single, 4), preprocess="none"), method, "last")
         seen = explainer.window(np.stack([picture] * 4), 2)
         np.testing.assert_allclose(seen.logits, alone.logits[0], rtol=1e-4)
         # Each of four frames has its share of the logit.
@@ -84,7 +84,7 @@ def test_one_frame_copied_through_time_gets_the_single_frame_networks_maps():
 
 def test_a_cnn_under_an_lstm_is_explained_by_its_frames():
     model = randomize(motion.cnn_lstm())
-    explainer = ClipExplainer(load_model(model, clips=True, preprocess="none"), "hirescam")
+    explainer = ClipExplainer(load_model(model, preprocess="none"), "hirescam")
     assert explainer.layer.startswith("conv/conv2d")  # not the pooling behind it
     clip = motion.draw(1, seed=3).pictures[0]
     seen = explainer.window(clip, 1)
@@ -111,18 +111,43 @@ def test_a_clip_shorter_than_the_window_and_one_that_is_longer(trained):
     assert short.maps.shape[0] == 2
     long = list(ClipExplainer(trained, step=3).moments(frames(np.concatenate(clip))))
     assert len(long) == 12
-    assert all(m.share >= 0 for m in long)
+    assert all(m.importance >= 0 for m in long)
 
 
 def test_what_is_no_clip_is_refused(trained):
-    with pytest.raises(UsageError, match="networks that see time are explained from Python"):
-        load_model(trained.model)
-    with pytest.raises(UsageError, match="is no clip"):
-        load_model(gap_cnn(), clips=True)
-    with pytest.raises(UsageError, match="ClipExplainer explains it"):
+    with pytest.raises(UsageError, match="--clip-frames 4 .* takes 6"):
+        load_model(trained.model, clip_frames=4)
+    with pytest.raises(UsageError, match="takes one picture at a time; leave --clip-frames"):
+        load_model(gap_cnn(), clip_frames=4)
+    with pytest.raises(UsageError, match="neither a picture .* nor a clip"):
+        load_model(keras.Sequential([keras.Input((4, 8, 8, 5)), layers.GlobalAveragePooling3D(), layers.Dense(2)]))
+    with pytest.raises(UsageError, match="sees 6 frames at a time; .vidcam run."):
         Explainer(trained)
     with pytest.raises(UsageError, match="takes one picture at a time"):
         ClipExplainer(as_classifier(gap_cnn()))
     for method in ("scorecam", "reciprocam"):
         with pytest.raises(UsageError, match="not defined over time"):
             ClipExplainer(trained, method)
+
+
+def test_a_network_of_any_number_of_frames_is_told_how_many():
+    model = motion.conv3d(length=None)
+    with pytest.raises(Unsaid, match="any number of frames; say with --clip-frames") as left_open:
+        load_model(model)
+    assert left_open.value.option == "clip_frames"
+    assert ClipExplainer(load_model(model, clip_frames=4)).window(np.zeros((4, 16, 16, 3), np.uint8)).maps.shape[0] == 4
+
+
+def test_both_engines_agree_and_the_graph_is_kept_in_a_file_of_its_own(trained, tmp_path):
+    from vidcam.pipeline.export import export
+
+    clip = motion.draw(1, seed=6).pictures[0]
+    export(trained, tmp_path / "motion.vidcam")
+    kept = load_model(tmp_path / "motion.vidcam")
+    assert kept.frames == 6
+    wanted = ClipExplainer(trained, engine="tensorflow").window(clip)
+    for explainer in (ClipExplainer(trained, engine="openvino"), ClipExplainer(kept)):
+        assert explainer.engine == "openvino"
+        seen = explainer.window(clip)
+        np.testing.assert_allclose(seen.maps, wanted.maps, atol=1e-4 * np.abs(wanted.maps).max())
+        np.testing.assert_allclose(seen.logits, wanted.logits, rtol=1e-4)

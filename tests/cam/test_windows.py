@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
 import numpy as np
 import pytest
 
-from vidcam.cam.windows import Moment, Sampling, Seen, Sliding, at_place, blend, shares, weight
+from vidcam.cam.windows import Coming, Sampling, Seen, Window, at_place, blend, moments, shares, weight, windows
 from vidcam.errors import UsageError
 
 
@@ -20,21 +25,25 @@ class Watcher:
         self.windows: list[list[int]] = []
         self.target = target
 
-    def __call__(self, clip: np.ndarray) -> Seen:
-        self.windows.append(clip[:, 0, 0, 0].tolist())
+    def __call__(self, clips: Sequence[np.ndarray]) -> list[tuple[Seen]]:
+        self.windows += [clip[:, 0, 0, 0].tolist() for clip in clips]
         scores = np.array([1.0, 0.0], np.float32)
-        return Seen(clip[..., 0].astype(np.float32), scores, scores, self.target)
+        return [(Seen(clip[..., 0].astype(np.float32), scores, scores, self.target),) for clip in clips]
+
+
+def coming(times: Sequence[float], cuts: Sequence[int] = (), asked: int = 1) -> list[Coming[int]]:
+    return [
+        Coming(n if n % asked == 0 else None, lambda n=n: picture(n), time, n in cuts)  # type: ignore[misc]
+        for n, time in enumerate(times)
+    ]
 
 
 def slide(sampling: Sampling, times: list[float], cuts: tuple[int, ...] = ()) -> tuple[list[float], list[list[int]]]:
     """Slides over frames whose pictures are their numbers; returns their maps and the windows that were shown."""
     network = Watcher()
-    sliding = Sliding(sampling, network)
-    moments: list[Moment] = []
-    for number, time in enumerate(times):
-        moments += sliding.add(picture(number), time, number in cuts)
-    moments += sliding.finish()
-    return [float(m.map[0, 0]) for m in moments], network.windows
+    seen = list(chain.from_iterable(moments(windows(coming(times, cuts), sampling), sampling, network)))
+    assert [number for number, _ in seen] == list(range(len(times)))
+    return [float(m.map[0, 0]) for _, (m,) in seen], network.windows
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 9, 20, 31])
@@ -82,16 +91,77 @@ def test_a_still_that_stands_for_an_hour_costs_no_more_than_a_window() -> None:
     np.testing.assert_allclose(maps, range(4), atol=1e-5)
 
 
-def test_pictures_and_windows_that_are_held_stay_few() -> None:
-    sliding = Sliding(Sampling.of(16, 4), Watcher())
-    held = []
-    for i in range(400):
-        sliding.add(picture(i % 200), i / 30)
-        held.append((len(sliding._samples), len(sliding._waiting), len(sliding._windows)))
-    samples, waiting, windows = np.max(held, axis=0)
-    assert samples <= 16
-    assert waiting <= 16 + 4
-    assert windows <= 16 // 4 + 1
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("fps", [None, 8.0])
+def test_a_clip_of_thirty_seconds_holds_no_more_pictures_and_maps_than_one_of_three(
+    fps: float | None, batch: int
+) -> None:
+    sampling = Sampling.of(16, 4, fps)
+
+    def most(seconds: int) -> tuple[int, int]:
+        """Slides over a clip at 30 frames a second; returns the most pictures and maps that were alive at once."""
+        alive: Counter[str] = Counter()
+        peaks = [0, 0]
+
+        def watch(kind: str, array: np.ndarray) -> None:
+            alive[kind] += 1
+            weakref.finalize(array, lambda: alive.subtract([kind]))
+
+        def shown(n: int) -> np.ndarray:
+            made = picture(n % 200)
+            watch("picture", made)
+            return made
+
+        def see(clips: Sequence[np.ndarray]) -> list[tuple[Seen]]:
+            found = Watcher()(clips)
+            for (seen,) in found:
+                watch("map", seen.maps)
+            return found
+
+        frames = (Coming(n, lambda n=n: shown(n), n / 30, False) for n in range(30 * seconds))  # type: ignore[misc]
+        done = 0
+        for few in moments(windows(frames, sampling), sampling, see, batch):
+            done += len(few)
+            peaks = [max(peak, alive[kind]) for peak, kind in zip(peaks, ("picture", "map"), strict=True)]
+        assert done == 30 * seconds
+        return peaks[0], peaks[1]
+
+    short, long = most(8), most(30)
+    assert long == short
+    assert long[0] <= 16 + 2  # a window's, and what is on the screen
+    assert long[1] <= 16 // 4 + 1 + batch
+
+
+def test_frames_that_nobody_asks_for_are_shown_to_the_network_all_the_same() -> None:
+    sampling, times = Sampling.of(8, 3), [0.0] * 31
+    everything, few = Watcher(), Watcher()
+    all_of_them = list(chain.from_iterable(moments(windows(coming(times), sampling), sampling, everything)))
+    some = list(chain.from_iterable(moments(windows(coming(times, asked=5), sampling), sampling, few)))
+    assert everything.windows == few.windows
+    assert [n for n, _ in some] == [0, 5, 10, 15, 20, 25, 30]
+    by_number = dict(all_of_them)
+    assert all(m.map == by_number[n][0].map for n, (m,) in some)
+
+
+def test_windows_in_batches_give_what_they_give_one_by_one() -> None:
+    sampling = Sampling.of(8, 3)
+    shown = list(windows(coming([0.0] * 31, cuts=(4, 20)), sampling))
+    one, three = ([*chain.from_iterable(moments(shown, sampling, Watcher(), batch))] for batch in (1, 3))
+    assert [n for n, _ in one] == [n for n, _ in three] == list(range(31))
+    assert all(a.map == b.map for (_, (a,)), (_, (b,)) in zip(one, three, strict=True))
+
+
+def test_only_pictures_that_are_samples_are_made() -> None:
+    made: list[int] = []
+
+    def shown(n: int) -> np.ndarray:
+        made.append(n)
+        return picture(n)
+
+    frames = [Coming(n, lambda n=n: shown(n), n / 30, False) for n in range(61)]  # type: ignore[misc]
+    found = [step for step in windows(frames, Sampling.of(4, 2, fps=10.0)) if isinstance(step, Window)]
+    assert made == list(range(0, 61, 3))
+    assert all(b.start - a.start <= 2 for a, b in pairwise(found))
 
 
 def test_windows_count_by_how_near_their_middle_is() -> None:

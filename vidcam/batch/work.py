@@ -18,7 +18,7 @@ from vidcam.batch.numbers import numbers_of
 from vidcam.batch.pieces import JOIN, Outcome, Piece, Work, close_folder, open_folder
 from vidcam.batch.plan import ANIMATION, MOVING, VIDEO, Job, Settings
 from vidcam.batch.records import Record, Store, Unreadable
-from vidcam.cam import Explainer
+from vidcam.cam.clips import explainer_for
 from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
@@ -28,7 +28,7 @@ from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
 from vidcam.pipeline.clip import Progress
-from vidcam.pipeline.explained_clip import BATCH
+from vidcam.pipeline.explained_clip import batch_for
 from vidcam.pipeline.film import LENGTH, Film, points_of
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import do_step, join
@@ -66,7 +66,7 @@ class Bench:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._classifier: Classifier | None = None
-        self._make = functools.cache(Explainer)
+        self._make = functools.cache(explainer_for)
         self._columns = 1
         self._record = Record("", "", "failed")  # what is known so far about the file in the works
 
@@ -79,7 +79,7 @@ class Bench:
         if self._classifier is None:
             try:
                 classifier = load_model(**self._settings.model)
-                _, grid = make_cells(classifier, self._settings.maps, BATCH, self._make)
+                _, grid = make_cells(classifier, self._settings.maps, batch_for(classifier), self._make)
             except VidcamError as error:
                 raise Unusable(str(error), isinstance(error, UsageError)) from None
             self._classifier = classifier
@@ -146,7 +146,8 @@ class Bench:
         self._record = replace(self._record, state="started", output=output, owned=(*old, *claimed))
         self._begin(store, job, set(claimed) - set(old))
         maps, media = self._options(job, info, output)
-        points = points_of(info, Path(output), maps, self._settings.look, media) if self._settings.in_parts else ()
+        divided = self._settings.in_parts and not classifier.frames  # no window reaches across parts
+        points = points_of(info, Path(output), maps, self._settings.look, media) if divided else ()
         if points:
             folder, look = store.file("parts", job.name, ""), self._settings.look
             film = Film(job.input.path, folder, points, maps, look, media, measured=True)

@@ -12,8 +12,8 @@ from vidcam._tensorflow import tf
 from vidcam.cam.build.choose import Candidate, choose_layers, default_layer, explainable, laid_out
 from vidcam.cam.build.head import has_pooled_head
 from vidcam.cam.build.network import image_spec
-from vidcam.cam.graphs import WRONG, Graphs, graph_name, network_of
-from vidcam.cam.methods import METHODS
+from vidcam.cam.graphs import WRONG, Graphs, graph_name, input_height, network_of
+from vidcam.cam.methods import METHODS, UNDEFINED_OVER_TIME
 from vidcam.types import Classifier, OpenNetwork
 
 
@@ -25,11 +25,13 @@ class Layer:
         path: what `--layer` takes.
         kind: the name of its class.
         shape: rows, columns and channels of its map at the classifier's own input size.
+        steps: in time, of a network that sees it; else 1.
     """
 
     path: str
     kind: str
     shape: tuple[int, int, int]
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def dissect(classifier: Classifier) -> Anatomy:
     Raises:
         UsageError: nothing in it has positions that lead to its classes, or no layer of the name that it was given.
     """
-    width, height = classifier.input_size
+    width, height = classifier.input_size[0], input_height(classifier)
     if isinstance(classifier.network, OpenNetwork):
         return _dissect_opened(classifier, height, width)
     network = network_of(classifier)
@@ -108,7 +110,8 @@ def dissect(classifier: Classifier) -> Anatomy:
         if classifier.layer is None:
             reason = default_layer(choice)[1]
         pooled = all(has_pooled_head(c, forward.raw) for c in chosen)
-        methods = tuple(m.name for m in METHODS.values() if m.needs != "pooled head" or pooled)
+        missing = {*(() if pooled else ("pooled head",)), *(UNDEFINED_OVER_TIME if classifier.frames else ())}
+        methods = tuple(m.name for m in METHODS.values() if m.needs not in missing)
         found.extend(choice.candidates.values())
         facts.update(chosen=",".join(c.path for c in chosen), reason=reason, end=forward.end, methods=methods)
         # Rows and columns may be open.
@@ -116,13 +119,16 @@ def dissect(classifier: Classifier) -> Anatomy:
 
     concrete = tf.function(look, input_signature=[image_spec(network.shape, "uint8")], autograph=False)
     shapes = concrete(tf.zeros((1, height, width, classifier.channels), "uint8"))
-    layers = (
-        Layer(c.path, type(c.layer).__name__, tuple(s.numpy().tolist())) for c, s in zip(found, shapes, strict=True)
-    )
+    layers = (_layer(c, *s.numpy().tolist()) for c, s in zip(found, shapes, strict=True))
     model = classifier.model
     counts = (sum(math.prod(w.shape) for w in weights) for weights in (model.weights, model.trainable_weights))
     parameters, trainable = counts
     return Anatomy(layers=tuple(layers), parameters=parameters, trainable=trainable, network="Keras", **facts)
+
+
+def _layer(candidate: Candidate, height: int, columns: int, channels: int) -> Layer:
+    steps = candidate.steps
+    return Layer(candidate.path, type(candidate.layer).__name__, (height // steps, columns, channels), steps)
 
 
 def _dissect_opened(classifier: Classifier, height: int, width: int) -> Anatomy:
@@ -152,7 +158,10 @@ def _from_card(card: Mapping[str, Any] | None) -> Anatomy | None:
         return None
     try:
         return Anatomy(
-            layers=tuple(Layer(str(d["path"]), str(d["kind"]), _shape(d["shape"])) for d in card["layers"]),
+            layers=tuple(
+                Layer(str(d["path"]), str(d["kind"]), _shape(d["shape"]), int(d.get("steps", 1)))
+                for d in card["layers"]
+            ),
             chosen=str(card["chosen"]),
             reason=str(card["reason"]),
             end=str(card["end"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Explainer:
             go with the method, or the engine cannot be had or does not know an operation.
     """
 
+    sees_time: ClassVar[bool] = False
+    """Whether it explains classifiers that see time."""
     method: Method
 
     def __init__(
@@ -62,9 +65,11 @@ class Explainer:
     ) -> None:
         if not hasattr(classifier, "prepare"):
             raise UsageError("Explainer takes a Classifier; make one of a Keras model with vidcam.load_model(model)")
-        frames = getattr(classifier, "frames", 0)
-        if frames:
-            raise UsageError(f"{classifier.name}: sees {frames} frames at a time; ClipExplainer explains it")
+        if classifier.frames and not self.sees_time:
+            raise UsageError(
+                f"{classifier.name}: sees {classifier.frames} frames at a time; `vidcam run` and `vidcam batch` "
+                "explain it, in Python ClipExplainer"
+            )
         if batch_size < 1:
             raise UsageError(f"batch size {batch_size} is out of range; it is at least 1")
         self.classifier = classifier
@@ -76,7 +81,7 @@ class Explainer:
         self._runner = Runner(classifier, layer, weights=weights, engine=engine, batch_size=batch_size)
         self._settle()
 
-    def by(self, method: str, *, against: bool | None = None, top_channels: int | None = None) -> Explainer:
+    def by(self, method: str, *, against: bool | None = None, top_channels: int | None = None) -> Self:
         """Returns an explainer by another method that shares this one's network; nothing is built again.
 
         Args:

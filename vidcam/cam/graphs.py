@@ -68,7 +68,7 @@ class Graphs:
         Raises:
             Unsupported: OpenVINO cannot compute the network.
         """
-        width, height = self._classifier.input_size
+        width, height = self._classifier.input_size[0], input_height(self._classifier)
         graph = next(iter(self._found.values()), None) or self._kept(height, width)
         if graph is not None:
             return graph.facts
@@ -129,22 +129,26 @@ class Graphs:
         return Builder(network_of(self._classifier, self._weights), self._layer)
 
 
+def input_height(classifier: Classifier) -> int:
+    """Returns the height of what the network is given; a window's frames come in one picture, one under another."""
+    return classifier.input_size[1] * max(1, classifier.frames)
+
+
 def network_of(classifier: Classifier, weights: Sequence[Array] | None = None) -> Network:
     """Returns a classifier's Keras model as it is traced, with other values for its weights or not."""
     from vidcam._tensorflow import input_shape
     from vidcam.cam.build.network import Network
 
     c = classifier
-    own = input_shape(c.model)
+    own = input_shape(c.model) if not c.frames else None
     fixed = (c.input_size[1], c.input_size[0])
     # Open where sizes vary, and where the model has to refuse.
     at_own_size = c.fit != "keep" and (own is None or own[1:3] in (fixed, (None, None)))
     shape = (*(fixed if at_own_size else (None, None)), c.channels)
-    frames = getattr(c, "frames", 0)
-    if frames:  # a window's frames one under another
-        shape = (frames * fixed[0], fixed[1], c.channels)
+    if c.frames:
+        shape = (input_height(c), fixed[1], c.channels)
     return Network(
-        c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None), frames=frames
+        c.model, c.name, c.scale, shape, weights, size=fixed, grid=getattr(c, "token_grid", None), frames=c.frames
     )
 
 

@@ -26,6 +26,10 @@ else:
 Need = Literal["gradient", "pooled head", "scores", "positions"]
 
 
+UNDEFINED_OVER_TIME: tuple[Need, ...] = ("scores", "positions")
+"""What is not to be had of a clip: scores of masks and places, which would each need a meaning in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A way to make a map.

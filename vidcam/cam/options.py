@@ -65,9 +65,21 @@ class MapOptions(Options):
         kind=Number(0, above=True, whole=False),
         metavar="N",
     )
+    clip_fps: float | None = option(
+        None,
+        "Of networks that see time: the frames a second that they were shown in training. Every frame by default.",
+        kind=Number(0, 1000, above=True, whole=False),
+        metavar="N",
+    )
+    clip_stride: int | None = option(
+        None,
+        "Of networks that see time: a window begins every N frames, as they are sampled. Half a window by default.",
+        kind=Number(1),
+        metavar="N",
+    )
     batch_size: int | None = option(
         None,
-        "Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K.",
+        "Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K; or windows: 1.",
         kind=Number(1),
         metavar="N",
         decides=False,

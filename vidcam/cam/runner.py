@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from vidcam._openvino import installed
-from vidcam.cam.graphs import SAME, WRONG, Graphs, network_of
+from vidcam.cam.graphs import SAME, WRONG, Graphs, input_height, network_of
 from vidcam.cam.run import Engine, EngineName, Pass, Unsupported, check_engine, gpu
 from vidcam.cam.run.graph import Facts
 from vidcam.cam.targets import Layers
@@ -65,7 +65,7 @@ class Runner:
             try:
                 self.facts: Facts = graphs.facts
                 if classifier.fit != "keep":
-                    self.prepare(classifier.input_size[1], classifier.input_size[0])
+                    self.prepare(input_height(classifier), classifier.input_size[0])
             except Unsupported as error:
                 self._fall_back(error)
         else:

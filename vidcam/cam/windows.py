@@ -11,14 +11,18 @@ and so are its logits and probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from vidcam.errors import UsageError
 from vidcam.types import Array
 
+T = TypeVar("T")
 NEAR = 0.1
 """Samples by which a frame may miss the time of one and still be it: containers round times to milliseconds."""
 
@@ -59,6 +63,11 @@ class Sampling:
             raise UsageError(f"--clip-fps {fps:g} is out of range; it is more than 0 and at most 1000")
         return cls(length, step, fps)
 
+    def told(self) -> dict[str, str]:
+        """Says how the network was shown a clip, as provenance."""
+        rate = {"clip_fps": f"{self.fps:g}"} if self.fps else {}
+        return {"window": f"{self.length} frames, a new one every {self.step}", **rate}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -86,14 +95,14 @@ class Moment:
         logits: float32 (classes,).
         probabilities: float32 (classes,).
         target: the class indices that the map explains.
-        share: how much of its windows' heat the frame has: 1 if all of a window's frames have the same.
+        importance: how much of its windows' heat the frame has: 1 if all of a window's frames have the same.
     """
 
     map: Array
     logits: Array
     probabilities: Array
     target: tuple[int, ...]
-    share: float
+    importance: float
 
 
 def weight(place: float, length: int) -> float:
@@ -139,112 +148,205 @@ def shares(maps: Array) -> Array:
     return heat / mean if mean > 0 else np.ones(len(maps))
 
 
-class Sliding:
-    """Slides windows over a clip as its frames come.
+@dataclass(frozen=True, slots=True)
+class Coming(Generic[T]):
+    """A clip's next frame.
 
-    It holds as many pictures as a window has samples, and what the last windows gave.
-
-    Args:
-        sampling: how the network is shown a clip.
-        explain: of a window's pictures, uint8 (T, h, w, C), to what the network sees in it.
+    Attributes:
+        item: what to hand on with its moment; None where nobody asks what the network sees in it.
+        picture: gives it fitted to the network's input, uint8 (h, w, C); asked only where it is a sample.
+        time: seconds.
+        cut: whether a scene begins with it.
     """
 
-    def __init__(self, sampling: Sampling, explain: Callable[[Array], Seen]) -> None:
+    item: T | None
+    picture: Callable[[], Array]
+    time: float
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Generic[T]):
+    """A frame that waits for its windows.
+
+    Attributes:
+        place: in samples from its scene's first.
+        item: see `Coming`.
+    """
+
+    place: float
+    item: T | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the network is shown at once.
+
+    Attributes:
+        start: the place of its first sample.
+        pictures: uint8 (T, h, w, C).
+    """
+
+    start: int
+    pictures: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """No window to come holds a frame before this place; infinite where the scene ends."""
+
+    before: float
+
+
+Step = Waiting[T] | Window | Settled
+
+
+def windows(frames: Iterable[Coming[T]], sampling: Sampling) -> Iterator[Step[T]]:
+    """Slides windows over a clip as its frames come; holds as many pictures as a window has samples, and one more.
+
+    Args:
+        frames: in order.
+        sampling: how the network is shown a clip.
+
+    Yields:
+        Every frame, the windows, and which frames have had all of theirs.
+    """
+    scene = _Scene[T](sampling)
+    for frame in frames:
+        if scene.frames and (frame.cut or scene.place(frame.time) - scene.count > sampling.length):
+            yield from scene.end()
+            scene = _Scene(sampling)
+        yield from scene.add(frame)
+    if scene.frames:
+        yield from scene.end()
+
+
+class _Scene(Generic[T]):
+    """The windows of one scene, see `windows`.
+
+    Attributes:
+        frames: so far.
+        count: samples so far.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
-        self._explain = explain
-        self._begin()
-
-    def _begin(self) -> None:
-        self._samples: list[Array] = []  # from sample `_first` on
-        self._first = 0
+        self._samples: deque[Array] = deque(maxlen=sampling.length)
         self._start = 0  # of the next window
-        self._waiting: list[float] = []  # places of the frames that have no map yet
-        self._windows: list[tuple[int, Seen]] = []
-        self._frames = 0
         self._began = 0.0
-        self._last: Array | None = None
+        self._last: Callable[[], Array] | None = None
+        self.frames = self.count = 0
 
-    def add(self, picture: Array, time: float, cut: bool = False) -> list[Moment]:
-        """Takes the next frame.
+    def add(self, frame: Coming[T]) -> Iterator[Step[T]]:
+        if not self.frames:
+            self._began = frame.time
+        place = self.place(frame.time)
+        if self._last is not None:  # what was on the screen when samples were due
+            while self.count < place - NEAR:
+                yield from self._sample(self._last())
+        if self.count <= place + NEAR:
+            yield from self._sample(frame.picture())
+        self._last = frame.picture
+        self.frames += 1
+        yield Waiting(place, frame.item)
+        # The scene's last window begins behind the one before it.
+        yield Settled(self._start - self._sampling.step + 0.5)
 
-        Args:
-            picture: uint8 (h, w, C), fitted to the network's input.
-            time: seconds.
-            cut: whether a scene begins with it.
-
-        Returns:
-            What is certain now: the moments of the frames that came longest ago, in order.
-        """
-        done = self.finish() if cut or self._place(time) - self._count > self._sampling.length else []
-        if not self._frames:
-            self._began = time
-        place = self._place(time)
-        while self._count < place - NEAR and self._last is not None:
-            self._sample(self._last)
-        if self._count <= place + NEAR:
-            self._sample(picture)
-        self._last = picture
-        self._frames += 1
-        self._waiting.append(place)
-        return [*done, *self._certain(self._start - self._sampling.step + 0.5)]
-
-    def finish(self) -> list[Moment]:
-        """Ends the clip, or its scene.
-
-        Returns:
-            The moments of the frames that are left.
-        """
-        if not self._frames:
-            return []
+    def end(self) -> Iterator[Step[T]]:
         length = self._sampling.length
-        last = self._samples[-1]
-        if self._count < length:
-            self._see(0, [*self._samples, *[last] * (length - self._count)])
-        elif self._windows[-1][0] != self._count - length:
-            self._see(self._count - length, self._samples[-length:])
-        done = self._certain(float("inf"))
-        self._begin()
-        return done
+        if self.count < length:
+            yield Window(0, np.stack([*self._samples, *repeat(self._samples[-1], length - self.count)]))
+        elif self._start - self._sampling.step != self.count - length:
+            yield Window(self.count - length, np.stack(self._samples))
+        yield Settled(float("inf"))
 
-    def _place(self, time: float) -> float:
+    def place(self, time: float) -> float:
         """Returns where a frame that comes now lies, in samples from the scene's first."""
         fps = self._sampling.fps
-        return float(self._frames) if fps is None or not self._frames else (time - self._began) * fps
+        return float(self.frames) if fps is None or not self.frames else (time - self._began) * fps
 
-    @property
-    def _count(self) -> int:
-        """How many samples there have been."""
-        return self._first + len(self._samples)
-
-    def _sample(self, picture: Array) -> None:
+    def _sample(self, picture: Array) -> Iterator[Window]:
         self._samples.append(picture)
-        length = self._sampling.length
-        if len(self._samples) > length:
-            self._samples.pop(0)
-            self._first += 1
-        if self._count == self._start + length:
-            self._see(self._start, self._samples)
+        self.count += 1
+        if self.count == self._start + self._sampling.length:
+            yield Window(self._start, np.stack(self._samples))
             self._start += self._sampling.step
 
-    def _see(self, start: int, samples: list[Array]) -> None:
-        self._windows.append((start, self._explain(np.stack(samples))))
 
-    def _certain(self, before: float) -> list[Moment]:
-        """Gives the frames before a place, that no window to come holds, their moments."""
+See = Callable[[Sequence[Array]], Sequence[tuple[Seen, ...]]]
+"""From the pictures of windows to what the network sees in each, in one way or several."""
+
+
+def moments(
+    steps: Iterable[Step[T]], sampling: Sampling, see: See, batch: int = 1
+) -> Iterator[list[tuple[T, tuple[Moment, ...]]]]:
+    """Makes what the network sees in frames of what it sees in windows.
+
+    Args:
+        steps: what `windows` yields.
+        sampling: how the network is shown a clip.
+        see: explains windows.
+        batch: how many at once.
+
+    Yields:
+        Frames with their moments, one for each way in which windows are seen, in order: those that nobody asks for left
+        out.
+    """
+    blender = _Blender[T](sampling)
+    held: list[Step[T]] = []
+    due = 0
+    for step in steps:
+        held.append(step)
+        due += isinstance(step, Window)
+        if due in (0, batch):
+            yield from blender.go_on(held, see)
+            held, due = [], 0
+    yield from blender.go_on(held, see)
+
+
+class _Blender(Generic[T]):
+    """Holds frames that wait, and what the last windows gave."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._length = sampling.length
+        self._waiting: deque[Waiting[T]] = deque()
+        self._windows: deque[tuple[int, tuple[Seen, ...]]] = deque()
+
+    def go_on(self, steps: Sequence[Step[T]], see: See) -> Iterator[list[tuple[T, tuple[Moment, ...]]]]:
+        pictures = [step.pictures for step in steps if isinstance(step, Window)]
+        seen = iter(see(pictures) if pictures else ())
+        for step in steps:
+            if isinstance(step, Window):
+                self._windows.append((step.start, next(seen)))
+            elif isinstance(step, Waiting):
+                self._waiting.append(step)
+            else:
+                done = self._certain(step.before)
+                if done:
+                    yield done
+                if step.before == float("inf"):
+                    self._windows.clear()
+
+    def _certain(self, before: float) -> list[tuple[T, tuple[Moment, ...]]]:
+        """Gives the frames before a place their moments."""
         done = []
-        while self._waiting and self._waiting[0] < before and self._windows:
-            done.append(self._moment(self._waiting.pop(0)))
-        oldest = self._waiting[0] if self._waiting else float("inf")
-        while len(self._windows) > 1 and self._windows[0][0] + self._sampling.length <= oldest:
-            self._windows.pop(0)
+        while self._waiting and self._waiting[0].place < before and self._windows:
+            frame = self._waiting.popleft()
+            if frame.item is not None:
+                done.append((frame.item, self._moments(frame.place)))
+        oldest = self._waiting[0].place if self._waiting else float("inf")
+        while len(self._windows) > 1 and self._windows[0][0] + self._length <= oldest:
+            self._windows.popleft()
         return done
 
-    def _moment(self, place: float) -> Moment:
-        length = self._sampling.length
+    def _moments(self, place: float) -> tuple[Moment, ...]:
+        length = self._length
         holding = [(s, seen) for s, seen in self._windows if s - NEAR <= place <= s + length - 1 + NEAR]
         # Between the last sample of one window and the first of the next, and behind a scene's last.
         holding = holding or [(s, seen) for s, seen in self._windows if s - 1 < place < s + length]
-        return blend([(min(max(place - s, 0.0), length - 1.0), seen) for s, seen in holding], length)
+        places = [min(max(place - s, 0.0), length - 1.0) for s, _ in holding]
+        ways = zip(*(seen for _, seen in holding), strict=True)
+        return tuple(blend(list(zip(places, way, strict=True)), length) for way in ways)
 
 
 def blend(windows: list[tuple[float, Seen]], length: int) -> Moment:
@@ -270,11 +372,11 @@ def blend(windows: list[tuple[float, Seen]], length: int) -> Moment:
     alike = np.array([seen.target == target for _, seen in windows])
     weights = np.where(alike, weights, 0.0) / weights[alike].sum()
     maps = [at_place(seen.maps, place, length) for place, seen in windows]
-    share = [float(at_place(shares(seen.maps), place, length)) for place, seen in windows]
+    heat = [float(at_place(shares(seen.maps), place, length)) for place, seen in windows]
     return Moment(
         np.einsum("n,nhw->hw", weights, np.stack(maps)).astype(np.float32),
         logits.astype(np.float32),
         probabilities.astype(np.float32),
         target,
-        float(np.dot(weights, share)),
+        float(np.dot(weights, heat)),
     )

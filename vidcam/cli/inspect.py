@@ -15,7 +15,7 @@ from vidcam.cli.options import common_options, loading_options, model_arguments,
 from vidcam.errors import Unsaid
 
 if TYPE_CHECKING:
-    from vidcam.cam.anatomy import Anatomy
+    from vidcam.cam.anatomy import Anatomy, Layer
     from vidcam.models import Classifier
 
 PREPROCESSING = {
@@ -71,18 +71,21 @@ def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> lis
     width, height = c.input_size
     labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
     trainable = anatomy.trainable
-    chosen = [f"{layer.path}, {_map(layer.shape)}" for layer in anatomy.layers if _is_chosen(layer.path, anatomy)]
+    chosen = [f"{layer.path}, {_map(layer)}" for layer in anatomy.layers if _is_chosen(layer.path, anatomy)]
     scaling = PREPROCESSING.get(c.preprocess) or f"{c.preprocess}, of pixels {_pixels(c.preprocess)}"
     size, source = f"{width}x{height}", f" ({c.preprocess_from})" if c.preprocess_from else ""
+    frames = f"{c.frames} frames of " if c.frames else ""
     if "input_size" in unsaid:
         size = f"unknown, the network takes any; --input-size says which (what follows is for {size})"
+    if "clip_frames" in unsaid:
+        frames = f"any number of frames, --clip-frames says which (what follows is for {c.frames}); "
     if "preprocess" in unsaid:
         scaling, source = f"unknown; --preprocess says it: {', '.join(PREPROCESSING)} or mean=..,std=..", ""
     output = [f"output      unknown which; --model-output says it (what follows is for {unsaid[name].guess})"
               for name in unsaid if name == "output"]  # fmt: skip
     return [
         f"model       {c.name}" + (f" ({Path(c.source).name})" if c.source else ""),
-        f"input       {size}, {'RGB' if c.channels == 3 else 'grey'}",
+        f"input       {frames}{size}, {'RGB' if c.channels == 3 else 'grey'}",
         f"preprocess  {scaling}{source}",
         *output,
         f"fit         {FITS[c.fit]}",
@@ -111,10 +114,11 @@ def _layers(anatomy: Anatomy) -> list[str]:
     rows = [f"  {'layer'.ljust(path)}  {'kind'.ljust(kind)}  map"]
     for layer in anatomy.layers:
         mark = "*" if _is_chosen(layer.path, anatomy) else " "
-        rows.append(f"{mark} {layer.path.ljust(path)}  {layer.kind.ljust(kind)}  {_map(layer.shape)}")
+        rows.append(f"{mark} {layer.path.ljust(path)}  {layer.kind.ljust(kind)}  {_map(layer)}")
     return rows
 
 
-def _map(shape: tuple[int, int, int]) -> str:
-    rows, columns, channels = shape
-    return f"{columns}x{rows}, {channels} channels"
+def _map(layer: Layer) -> str:
+    rows, columns, channels = layer.shape
+    steps = f" at {layer.steps} times" if layer.steps > 1 else ""
+    return f"{columns}x{rows}{steps}, {channels} channels"

@@ -24,7 +24,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.command(short_help="Show what a classifier looks at through a camera, now.")
 @click.argument("source", required=False)
 @model_options
-@options_of(MapOptions, without=("batch_size", "explain", "explain_fps"))
+@options_of(MapOptions, without=("batch_size", "explain", "explain_fps", "clip_fps", "clip_stride"))
 @options_of(Look)
 @click.option("--camera-size", type=Size(), help="Picture size to ask a camera for.")
 @click.option("--camera-fps", type=POSITIVE, help="Frames a second to ask a camera for.")

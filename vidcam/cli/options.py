@@ -144,6 +144,12 @@ def loading_options(function: F) -> F:
             help="Rows and columns of a transformer's patches, where they cannot be found.",
         ),
         click.option(
+            "--clip-frames",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Frames that a network that sees time is shown at once, where it takes any number.",
+        ),
+        click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
             metavar="FILE.py",
@@ -195,7 +201,10 @@ def common_options(function: F) -> F:
     )(function)
 
 
-MODEL_ARGUMENTS = ("model", "weights", "labels", "preprocess", "input_size", "fit", "token_grid", "custom_objects")
+MODEL_ARGUMENTS = (
+    *("model", "weights", "labels", "preprocess", "input_size", "fit"),
+    *("token_grid", "clip_frames", "custom_objects"),
+)
 
 
 MODEL_CHOICES = (

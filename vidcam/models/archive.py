@@ -164,6 +164,7 @@ def save_classifier(classifier: Classifier, path: str | Path, extra: Mapping[str
         "fit": classifier.fit,
         "layer": classifier.layer,
         **({"token_grid": list(classifier.token_grid)} if classifier.token_grid else {}),
+        **({"clip_frames": classifier.frames} if classifier.frames else {}),
         "neither": None if classifier.neither is None else {"class": classifier.neither},
     }
     with written(path, suffix=".keras") as temporary:

@@ -24,6 +24,7 @@ def card_of(classifier: Classifier) -> dict[str, Any]:
         "labels_from": c.labels_from,
         "own_layer": c.layer,
         **({"token_grid": list(c.token_grid)} if c.token_grid else {}),
+        **({"clip_frames": c.frames} if c.frames else {}),
         "neither": None if c.neither is None else {"class": c.neither},
     }
 
@@ -60,6 +61,7 @@ def classifier_of(card: Mapping[str, Any], network: Any, **more: Any) -> Classif
         labels=labels,
         layer=card.get("own_layer"),
         token_grid=(int(grid[0]), int(grid[1])) if grid else None,
+        frames=int(card.get("clip_frames", 0)),
         neither=neither_of(card, len(labels)),
         **more,
     )

@@ -17,6 +17,7 @@ FIXED = {
     "weights": "it has its own",
     "output": "its classes are chosen",
     "token_grid": "its maps are laid out",
+    "clip_frames": "its windows are laid out",
     "custom_objects": "it holds no classes of its own",
     "unsafe": "it holds no code",
 }
@@ -40,7 +41,7 @@ def open_graph(path: Path, options: Mapping[str, Any]) -> Classifier:
     stored = _archive.read(path)
     try:
         classifier = classifier_of(stored.card, None, source=str(path), graph=stored)
-        size, layer = stored.card["size"], ",".join(stored.card["layer"])
+        fixed, layer = stored.card["size"] != "any", ",".join(stored.card["layer"])
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VidcamError(f"{path}: its card is damaged ({type(error).__name__}: {error})") from error
     if not stored.graph:
@@ -52,8 +53,9 @@ def open_graph(path: Path, options: Mapping[str, Any]) -> Classifier:
         if options.get(name) not in (None, own):
             raise UsageError(f"{path}: its {name} is {own} and lies in the graph; export it anew for {options[name]}")
     fit, input_size = options.get("fit") or classifier.fit, checked_size(options.get("input_size"))
-    if size != "any" and (fit == "keep" or input_size not in (None, tuple(size))):
-        raise UsageError(f"{path}: its graph takes {size[0]}x{size[1]} pixels only, so neither another size nor keep")
+    side = classifier.input_size
+    if fixed and (fit == "keep" or input_size not in (None, side)):
+        raise UsageError(f"{path}: its graph takes {side[0]}x{side[1]} pixels only, so neither another size nor keep")
     return replace(
         classifier,
         fit=fit,

@@ -22,7 +22,7 @@ from vidcam.models.identity import classifier_identity, content_of, network_iden
 from vidcam.models.labels import read_labels
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
-from vidcam.models.settle import any_size, checked_size, labels_of
+from vidcam.models.settle import any_size, checked_size, clip_length, labels_of
 from vidcam.types import FITS, Fit
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb", ".xml", ".zip", ".pt", ".pth", ".safetensors")
@@ -41,9 +41,9 @@ def load_model(
     layer: str | None = None,
     output: str | int | None = None,
     token_grid: tuple[int, int] | None = None,
+    clip_frames: int | None = None,
     custom_objects: str | Path | Mapping[str, Any] | None = None,
     unsafe: bool = False,
-    clips: bool = False,
 ) -> Classifier:
     """Loads a classifier.
 
@@ -60,9 +60,9 @@ def load_model(
         layer: the layer to explain, where it should not be found.
         output: name or index of the output that gives the classes, of a model with several.
         token_grid: rows and columns of a transformer's patches, where they cannot be found.
+        clip_frames: how many frames a network that sees time is shown at once, where it takes any number.
         custom_objects: classes and functions of the user's that the file needs, or the Python file that defines them.
         unsafe: load Lambda layers, whose code runs.
-        clips: load a Keras network that sees time, (batch, frames, height, width, channels), for `ClipExplainer`.
 
     Returns:
         The classifier.
@@ -84,6 +84,7 @@ def load_model(
         "layer": layer,
         "output": output,
         "token_grid": token_grid,
+        "clip_frames": clip_frames,
         "custom_objects": custom_objects,
         "unsafe": unsafe,
     }
@@ -92,8 +93,8 @@ def load_model(
     opened = _opened(model, options)
     if opened is not None:
         return opened
-    identity = None if clips else network_identity(model, options)
-    load = partial(_load, model, clips=clips, **options)
+    identity = network_identity(model, options)
+    load = partial(_load, model, **options)
     if identity is None:
         return load()
     found = _shipped(model, options, identity) or _kept(model, options, identity)
@@ -168,9 +169,9 @@ def _load(
     layer: str | None,
     output: str | int | None,
     token_grid: tuple[int, int] | None,
+    clip_frames: int | None,
     custom_objects: str | Path | Mapping[str, Any] | None,
     unsafe: bool,
-    clips: bool,
 ) -> Classifier:
     """Loads a classifier with its network; see `load_model`."""
     if isinstance(custom_objects, str | Path):
@@ -193,7 +194,7 @@ def _load(
         card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
 
-    classes, in_size, channels, frames = _interface(network, name, clips)
+    classes, in_size, channels, frames = _interface(network, name, clip_frames or card.get("clip_frames"))
     known = known_network(network)
     imagenet = known is not None and classes == IMAGENET_CLASSES
     size = checked_size(input_size) or (tuple(card["input_size"]) if "input_size" in card else in_size)
@@ -281,24 +282,19 @@ def _build(name: str, weights: str | Path | None) -> tuple[Any, str]:
     return network, str(path)
 
 
-def _interface(network: Any, name: str, clips: bool = False) -> tuple[int, tuple[int, int] | None, int, int]:
+def _interface(network: Any, name: str, told: int | None) -> tuple[int, tuple[int, int] | None, int, int]:
     """Returns the number of classes, the model's own (width, height) where it is fixed, its channels and its frames."""
-    shape = input_shape(network)
+    whole = shape = input_shape(network)
     frames = 0
-    if clips:
-        if shape is None or len(shape) != 5 or not shape[1]:
-            raise UsageError(
-                f"{name}: its input of shape {shape} is no clip (batch, frames, height, width, 1 or 3 channels) of a "
-                "fixed number of frames"
-            )
-        frames, shape = int(shape[1]), (shape[0], *shape[2:])
-    elif shape is not None and len(shape) == 5:
-        raise UsageError(
-            f"{name}: its input of shape {shape} is a clip; networks that see time are explained from Python, by "
-            "load_model(..., clips=True) and ClipExplainer"
-        )
+    if whole is not None and len(whole) == 5:
+        frames, shape = clip_length(name, whole[1], told), (whole[0], *whole[2:])
+    elif told is not None:
+        raise UsageError(f"{name}: takes one picture at a time; leave --clip-frames (clip_frames=) out")
     if shape is not None and (len(shape) != 4 or shape[3] not in (1, 3, None)):
-        raise UsageError(f"{name}: its input of shape {shape} is not a picture (batch, height, width, 1 or 3 channels)")
+        raise UsageError(
+            f"{name}: its input of shape {whole} is neither a picture (batch, height, width, 1 or 3 channels) nor a "
+            "clip (batch, frames, height, width, 1 or 3 channels)"
+        )
     channels = shape[3] if shape is not None and shape[3] else 3
     size = (shape[2], shape[1]) if shape is not None and shape[1] and shape[2] else None
     try:
@@ -307,8 +303,8 @@ def _interface(network: Any, name: str, clips: bool = False) -> tuple[int, tuple
         output = _traced_output(network, channels)
     if isinstance(output, dict | list):
         named = output.items() if isinstance(output, dict) else zip(network.output_names, output, strict=False)
-        told = ", ".join(f"{title} {tuple(shape)}" for title, shape in named)
-        raise UsageError(f"{name}: has {len(output)} outputs ({told}); vidcam explains classifiers of one")
+        listed = ", ".join(f"{title} {tuple(shape)}" for title, shape in named)
+        raise UsageError(f"{name}: has {len(output)} outputs ({listed}); vidcam explains classifiers of one")
     if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
         raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
     return (2 if output[-1] == 1 else int(output[-1])), size, channels, frames

@@ -12,6 +12,8 @@ from vidcam.models.labels import default_labels, read_labels
 
 GUESSED_SIZE = (224, 224)
 """(width, height) in pixels at which a network of any size is looked at."""
+GUESSED_FRAMES = 16
+"""With how many frames a network of clips of any length is looked at."""
 
 
 def any_size(name: str) -> Unsaid:
@@ -32,6 +34,30 @@ def checked_size(input_size: int | tuple[int, int] | None) -> tuple[int, int] | 
     if min(width, height) < 8 or max(width, height) > 8192:
         raise UsageError(f"input size {width}x{height} is out of range; sides are 8 to 8192 pixels")
     return int(width), int(height)
+
+
+def clip_length(name: str, own: int | None, told: int | None) -> int:
+    """Returns how many frames a network that sees time is shown at once.
+
+    Args:
+        name: the network's.
+        own: how many it takes, None for any number.
+        told: what the user says.
+
+    Raises:
+        UsageError: it is not said, or the network takes another number.
+    """
+    if told is not None and (told < 1 or own not in (None, told)):
+        which = f"{name} takes {own}" if own else "it is at least 1"
+        raise UsageError(f"--clip-frames {told} (clip_frames=) is out of range; {which}")
+    if own is None and told is None:
+        raise Unsaid(
+            f"{name}: takes clips of any number of frames; say with --clip-frames (clip_frames=) how many it was "
+            "trained on",
+            "clip_frames",
+            GUESSED_FRAMES,
+        )
+    return int(own or told or 0)
 
 
 def labels_of(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam.cam import Explainer, alternatives, find_method
+from vidcam.cam.clips import explainer_for
 from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import Target
+from vidcam.errors import UsageError
 from vidcam.types import Classifier
 
 
@@ -57,7 +59,7 @@ SINGLE = Grid(1, ("",), False)
 
 
 def make_cells(
-    classifier: Classifier, how: MapOptions, batch_size: int, make: Callable[..., Explainer] = Explainer
+    classifier: Classifier, how: MapOptions, batch_size: int, make: Callable[..., Explainer] = explainer_for
 ) -> tuple[list[GridCell], Grid]:
     """Builds what a grid needs: an explainer for each method, of one network, every target under each.
 
@@ -70,7 +72,15 @@ def make_cells(
     Returns:
         The cells in reading order, and their layout: methods by row and targets by column where there are several of
         both, else as square as can be.
+
+    Raises:
+        UsageError: an option does not go with the classifier or the method.
     """
+    if classifier.frames and how.explain_fps is not None:
+        raise UsageError(
+            f"--explain-fps {how.explain_fps:g}: {classifier.name} sees windows of {classifier.frames} frames, which "
+            "give every frame its map; --clip-stride says how often one begins"
+        )
     targets, methods = alternatives(how.target, classifier.labels), how.methods
     cells, titles = [], []
     first: Explainer | None = None
@@ -79,6 +89,8 @@ def make_cells(
         if first is None:
             options: dict[str, Any] = {"batch_size": batch_size, "engine": how.engine, "against": how.against}
             options |= {"rather_than": how.rather_than, "gamma": how.gamma}
+            shown = {"step": how.clip_stride, "fps": how.clip_fps}
+            options |= {name: value for name, value in shown.items() if value is not None}
             explainer = first = make(classifier, name, how.layer, **options, top_channels=channels)
         else:  # all methods look at the same pass of the network
             explainer = first.by(name, top_channels=channels)

@@ -17,6 +17,7 @@ from vidcam.pipeline.files import TrackRecorder
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages, Watch
+from vidcam.pipeline.windows import explain_windows, predict_windows
 from vidcam.types import Frame, Track
 
 Progress = Callable[[int, int | None], None]
@@ -128,7 +129,11 @@ def best_class(reader: ReadAhead, selection: Selection, cell: GridCell, passes: 
     """
     total = np.zeros(len(cell.explainer.classifier.labels))
     with Stages() as stages:
-        for frame, probabilities in predict(stages, selection(reader.frames()), cell.explainer, meter):
+        if cell.explainer.sees_time:
+            predicted = predict_windows(stages, selection.every(reader.frames()), cell, meter)
+        else:
+            predicted = predict(stages, selection(reader.frames()), cell.explainer, meter)
+        for frame, probabilities in predicted:
             if len(probabilities):
                 total += probabilities.sum(axis=0)
             if passes.reach(frame):
@@ -172,7 +177,11 @@ def explain_clip(
     """
     recorder = TrackRecorder(cells[0].explainer.classifier.labels, metas)
     with Stages() as stages:
-        for batch in recorder.watch(explain(stages, selection(reader.frames()), cells, meter, moving=moving)):
+        if cells[0].explainer.sees_time:
+            explained = explain_windows(stages, selection.every(reader.frames()), cells, meter, moving=moving)
+        else:
+            explained = explain(stages, selection(reader.frames()), cells, meter, moving=moving)
+        for batch in recorder.watch(explained):
             if passes.reach(batch.frames[-1]):
                 break
     return recorder.tracks()

@@ -77,13 +77,13 @@ def prepare(
         frame, placement = one.frame, None
         with meter.stage("prepare"):
             if one.asked:
-                fitted, placement = _fitted(frame, classifier)
+                picture, placement = fitted(frame, classifier)
             if keep != "planes":
                 frame.planes = None
             if placement is not None:
                 if suits_planes(placement):
                     frame.release()
-                motion = motions(fitted) if moving else None
+                motion = motions(picture) if moving else None
         if begin is not None and frame.time < begin:
             continue
         if batch is not None and (len(batch.selected) == batch_size or frame.size != batch.selected[0].frame.size):
@@ -92,7 +92,7 @@ def prepare(
         batch = batch or Prepared([], [], [], [])
         batch.selected.append(replace(one, frame=frame.without_picture()) if keep == "nothing" else one)
         if placement is not None:
-            batch.inputs.append(fitted)
+            batch.inputs.append(picture)
             batch.placements.append(placement)
             if motion is not None:
                 batch.motions.append(motion)
@@ -100,7 +100,7 @@ def prepare(
         yield batch
 
 
-def _fitted(frame: Frame, classifier: Classifier) -> tuple[Array, Placement]:
+def fitted(frame: Frame, classifier: Classifier) -> tuple[Array, Placement]:
     """Fits a frame to the model's input, from its planes where it has some and they shrink."""
     if frame.planes is not None:
         placement = place(frame.size, classifier.input_size, classifier.fit)
@@ -239,6 +239,6 @@ def _seen(frame: Frame, placement: Placement) -> Array:
 
 def _row(track: Track, row: int) -> Explanation:
     one = slice(row, row + 1)
-    return Explanation(
-        track.maps[one], track.logits[one], track.probabilities[one], track.targets[one], track.placement
-    )
+    importance = None if track.importance is None else track.importance[one]
+    maps, logits, probabilities = track.maps[one], track.logits[one], track.probabilities[one]
+    return Explanation(maps, logits, probabilities, track.targets[one], track.placement, importance)

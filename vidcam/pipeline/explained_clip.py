@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidcam._version import __version__
-from vidcam.cam import Explainer
+from vidcam.cam import ClipExplainer, Explainer
 from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.models import Classifier, load_model
@@ -20,6 +20,7 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Explained, Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.render.look import Look
+from vidcam.types import Classifier as AnyClassifier
 from vidcam.types import Track
 
 BATCH = 8
@@ -28,9 +29,9 @@ BATCH_PIXELS = 2**23
 """Of a batch's frames together: five batches are under way at any time, and large frames gain nothing by more."""
 
 
-def batch_for(size: tuple[int, int]) -> int:
-    """Returns how many frames of a (width, height) are computed at once: 8, 4 of 1080p, 1 of 4K."""
-    return max(1, min(BATCH, BATCH_PIXELS // (size[0] * size[1])))
+def batch_for(classifier: AnyClassifier, size: tuple[int, int] = (1, 1)) -> int:
+    """Returns how many frames of a (width, height) are computed at once: 8, 4 of 1080p, 1 of 4K; or one window."""
+    return 1 if classifier.frames else max(1, min(BATCH, BATCH_PIXELS // (size[0] * size[1])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def from_model(
     """Loads a model and explains frames, in one pass where the look allows it."""
     classifier = as_classifier(model)
     info = reader.source.info
-    cells, grid = make_cells(classifier, how, how.batch_size or batch_for(info.size), make)
+    cells, grid = make_cells(classifier, how, how.batch_size or batch_for(classifier, info.size), make)
     explainers = list(dict.fromkeys(cell.explainer for cell in cells))
     for explainer in explainers:
         explainer.ready(*info.size)
@@ -99,13 +100,15 @@ def from_model(
         on_model(explainers)
     rate = {} if how.explain_fps is None else {"explain_fps": f"{how.explain_fps:g}"}
     metas = [provenance(info.path, cell.explainer, cell.target, **rate) for cell in cells]
-    count = 1 + look.needs_clip + any(cell.target == CLIP_TOP for cell in cells)
+    # Frames that wait for their windows wait without their pictures, which are read once more.
+    beforehand = look.needs_clip or explainers[0].sees_time
+    count = 1 + beforehand + any(cell.target == CLIP_TOP for cell in cells)
     passes = Passes(count, info.frames, stride, progress, cancelled)
     shown = ExplainedClip((), classifier.labels, grid, metas, (), passes, explainers)
     meter.begin()
     cells = resolve(reader, selection, cells, passes, meter)
     moving = how.explain_fps is None
-    if not look.needs_clip:
+    if not beforehand:
         keep: Keep = "planes" if stores_planes and on_planes(look, grid) else "rgb"
         frames = selection(reader.frames())
         return replace(shown, explained=explain(stages, frames, cells, meter, keep=keep, moving=moving))
@@ -152,6 +155,7 @@ def provenance(source: str, explainer: Explainer, target: Target, **more: str) -
         **({"against": "yes"} if explainer.against else {}),
         **contrast_of(explainer),
         **({"top_channels": str(explainer.top_channels)} if explainer.top_channels else {}),
+        **(explainer.sampling.told() if isinstance(explainer, ClipExplainer) else {}),
         "fit": c.fit,
         "input_size": "x".join(map(str, c.input_size)),
         "preprocess": getattr(c, "preprocess", ""),

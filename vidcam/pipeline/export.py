@@ -9,7 +9,7 @@ from vidcam import __version__, _archive
 from vidcam._files import written
 from vidcam._openvino import installed, ov
 from vidcam.cam.anatomy import Anatomy, anatomy_of
-from vidcam.cam.graphs import WRONG, Graphs, makers
+from vidcam.cam.graphs import WRONG, Graphs, input_height, makers
 from vidcam.cam.run import INSTALL, Unsupported
 from vidcam.cam.run.graph import Graph
 from vidcam.errors import UsageError, VidcamError
@@ -60,7 +60,7 @@ def export(classifier: Classifier, path: str | Path, *, overwrite: bool = False)
     if not installed():
         raise VidcamError(f"{path}: needs OpenVINO, which is not installed: {INSTALL}")
     with written(path, overwrite=overwrite) as temporary:
-        width, height = classifier.input_size
+        width, height = classifier.input_size[0], input_height(classifier)
         try:
             graph = Graphs(classifier, None, None, WRONG).at(height, width)
         except Unsupported as error:
@@ -71,7 +71,7 @@ def export(classifier: Classifier, path: str | Path, *, overwrite: bool = False)
             notes.append(f"this layer's graph takes {width}x{height} pixels only, so frames are squashed to that")
         _archive.write(temporary, _card(classifier, graph, anatomy_of(classifier)), graph.model())
         size = temporary.stat().st_size
-    fixed = None if graph.size is None else (width, height)
+    fixed = None if graph.size is None else classifier.input_size
     return Exported(path, graph.facts.layers, fixed, graph.difference, size, tuple(notes))
 
 

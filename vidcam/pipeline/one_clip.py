@@ -19,6 +19,7 @@ from vidcam._files import OutputFile
 from vidcam._notebook import notebook_bar
 from vidcam._options import accepts, refuse, take
 from vidcam.cam import METHODS, Explainer
+from vidcam.cam.clips import explainer_for
 from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.errors import Interrupted, UsageError, VidcamError
@@ -58,7 +59,7 @@ def run(
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
     keep_track: bool = False,
-    make_explainer: Callable[..., Explainer] = Explainer,
+    make_explainer: Callable[..., Explainer] = explainer_for,
     overwrite: bool = False,
     progress: Progress | None = None,
     on_model: Callable[[Sequence[Explainer]], None] | None = None,

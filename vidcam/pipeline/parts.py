@@ -24,7 +24,7 @@ import numpy as np
 from vidcam._files import OutputFile, write_text, written
 from vidcam.cam import Explainer
 from vidcam.cam.targets import CLIP_TOP
-from vidcam.errors import Interrupted
+from vidcam.errors import Interrupted, UsageError
 from vidcam.media import open_sink, open_source
 from vidcam.media.times import exact
 from vidcam.media.write.join import open_joined
@@ -90,9 +90,15 @@ def do_step(
         cancelled: asked again and again; True ends the step, which leaves nothing.
 
     Raises:
+        UsageError: the classifier sees time.
         VidcamError: something cannot be read or written.
         Interrupted: `cancelled` said so.
     """
+    if classifier.frames:
+        raise UsageError(
+            f"{classifier.name}: sees {classifier.frames} frames at a time, and its windows reach across the parts of "
+            "a clip; leave --workers out"
+        )
     begin, end = film.parts[number]
     with ExitStack() as stack:
         back = begin if step == "draw" else max(exact(film.media.start or 0), begin - LOOK_BACK)
@@ -105,7 +111,7 @@ def do_step(
         if step == "draw":
             _draw(part)
             return
-        cells, grid = make_cells(classifier, film.maps, film.maps.batch_size or batch_for(info.size), make)
+        cells, grid = make_cells(classifier, film.maps, film.maps.batch_size or batch_for(classifier, info.size), make)
         if step == "predict":
             _predict(part, cells)
         else:

@@ -73,6 +73,20 @@ class Selection:
         if waiting is not None:
             yield _lasting(waiting, end)
 
+    def every(self, frames: Iterable[Frame]) -> Iterator[Selected]:
+        """Takes a pass's frames and passes all of them on, for networks that see time.
+
+        Those that nobody will see are not asked for; whether a scene begins is said of each frame itself.
+        """
+        keeps = self._keeps() if self._keeps else None
+        scenes = Scenes()
+        self.read = 0
+        for frame in frames:
+            self.read += 1
+            with self._meter.stage("prepare"):
+                cut = scenes.cut(glimpse(frame))
+            yield Selected(frame, cut, keeps is None or keeps(frame.time, frame.duration))
+
 
 def _lasting(selected: Selected, end: Fraction | None) -> Selected:
     frame = selected.frame
