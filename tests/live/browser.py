@@ -8,6 +8,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import pytest
 from PIL import Image
 
 PATIENCE = 60
-"""Seconds in which a browser answers anything; one that does not hangs itself, whatever its page does."""
+"""Seconds in which a browser answers a command; one that does not hangs itself, whatever its page does."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -37,6 +38,7 @@ class Browser:
             program, "--headless=new", "--no-sandbox", "--no-zygote", "--disable-gpu",
             "--disable-dev-shm-usage", "--no-first-run",
             "--hide-scrollbars", "--disable-background-networking", "--disable-component-update", "--mute-audio",
+            "--disable-quic", "--disable-sync", "--disable-extensions", "--disable-default-apps",
             "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
             "--disable-backgrounding-occluded-windows",
             f"--user-data-dir={self._profile.name}", "--remote-debugging-pipe", "about:blank",
@@ -52,6 +54,7 @@ class Browser:
             pass_fds=(read, write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(read)
         os.close(write)
@@ -67,17 +70,20 @@ class Browser:
         if session:
             message["sessionId"] = session
         os.write(self._out, json.dumps(message).encode() + b"\0")
+        end = time.monotonic() + PATIENCE
         while True:
-            answer = self._read()
+            answer = self._read(end)
             if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
                 self.errors.append(json.dumps(answer["params"]))
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def _read(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            if self._hung or not select.select([self._in], [], [], PATIENCE)[0]:
+    def _read(self, end: float) -> dict[str, Any]:
+        # A page that hangs may go on telling events: only the answer counts.
+        while b"\0" not in self._buffer or self._hung or time.monotonic() > end:
+            left = max(0.0, end - time.monotonic())
+            if self._hung or not left or not select.select([self._in], [], [], left)[0]:
                 self._hung = True
                 pytest.skip(f"the browser has not answered for {PATIENCE} s; what follows on its pages is not tested")
             data = os.read(self._in, 1 << 20)
@@ -97,7 +103,8 @@ class Browser:
         return page
 
     def close(self) -> None:
-        self._process.kill()
+        # Its renderers outlive a browser that is only killed itself.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._in)
         os.close(self._out)

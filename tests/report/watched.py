@@ -21,8 +21,8 @@ class Watched(Browser):
         super().__init__()
         self.requests: list[str] = []
 
-    def _read(self) -> dict[str, Any]:
-        message = super()._read()
+    def _read(self, end: float) -> dict[str, Any]:
+        message = super()._read(end)
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
         return message
