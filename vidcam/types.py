@@ -7,240 +7,35 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vidcam._classifier import Classifier, Labels, OpenNetwork, Scaling
 from vidcam._contrast import Contrast, rival_of
-from vidcam._fits import FITS as FITS  # noqa: PLC0414
-from vidcam._fits import Fit as Fit  # noqa: PLC0414
+from vidcam._fits import FITS, Fit
+from vidcam._frames import Array, Box, Frame, Matrix, Placement, Planes
 from vidcam.errors import VidcamError
 
-Array = NDArray[Any]
-Labels = str | Path | tuple[str, ...] | list[str]
-"""A name for each class, or a file of them."""
-Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels; the first pixel covers 0 to 1."""
-Matrix = Literal["bt601", "bt709"]
-
-
-@dataclass(frozen=True, slots=True)
-class Planes:
-    """A picture as video stores it: 8 bits, limited range, colour at half the size both ways (4:2:0), even sides.
-
-    Attributes:
-        y: luma, uint8 (H, W), 16 to 235.
-        u: blue difference, uint8 (H / 2, W / 2), 128 for grey.
-        v: red difference, like `u`.
-        matrix: how the three mean colours (ITU-R BT.601 or BT.709).
-    """
-
-    y: Array
-    u: Array
-    v: Array
-    matrix: Matrix
-
-    @classmethod
-    def empty(cls, size: tuple[int, int], matrix: Matrix) -> Planes:
-        """Makes a picture of a (width, height), both even, to write into."""
-        width, height = size
-        y, u, v = (np.empty((height // n, width // n), np.uint8) for n in (1, 2, 2))
-        return cls(y, u, v, matrix)
-
-    @property
-    def all(self) -> tuple[Array, Array, Array]:
-        """Y, U and V."""
-        return self.y, self.u, self.v
-
-    def part(self, x0: int, y0: int, x1: int, y1: int) -> Planes:
-        """Returns a part of the picture, in even pixels, that shares its memory."""
-        half = slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2)
-        return Planes(self.y[y0:y1, x0:x1], self.u[half], self.v[half], self.matrix)
-
-
-_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
-
-
-class Frame:
-    """One picture of a source and when it is shown.
-
-    Args:
-        index: counts the frames read from where reading was asked to begin, from 0, also those that a stride leaves
-            out. After a seek a frame's number in the file is not known; the same frame of another reading is found by
-            its time.
-        time: seconds from the start of the stream, wherever reading began.
-        duration: seconds until the next frame, None where the source does not know.
-        picture: the decoded picture: RGB uint8 (H, W, 3), upright and with square pixels, or a function without
-            arguments that makes it, which runs on the first `rgb()`.
-        size: (width, height) of the upright picture in pixels.
-        planes: the same picture as Y, U and V, where the source stores just that: no turn, no other size. Callers must
-            not write into it.
-    """
-
-    __slots__ = ("_picture", "_rgb", "duration", "index", "planes", "size", "time")
-
-    def __init__(
-        self,
-        index: int,
-        time: Fraction,
-        duration: Fraction | None,
-        picture: Array | Callable[[], Array],
-        size: tuple[int, int],
-        *,
-        planes: Planes | None = None,
-    ) -> None:
-        self.index = index
-        self.time = time
-        self.duration = duration
-        self.size = size
-        self.planes = planes
-        self._picture = picture
-        self._rgb: Array | None = None
-
-    def rgb(self) -> Array:
-        """Returns the picture as RGB uint8 (H, W, 3), made once; callers must not write into it."""
-        if not callable(self._picture):
-            return self._picture
-        if self._rgb is None:
-            self._rgb = self._picture()
-            if self.planes is None:  # then what it was made of is needed no more
-                self._picture = self._rgb
-        return self._rgb
-
-    def release(self) -> None:
-        """Gives up the memory of `rgb()` where there are planes to draw on; another call makes it again."""
-        if self.planes is not None:
-            self._rgb = None
-
-    def without_picture(self) -> Frame:
-        """Returns what is known about the frame alone, so that the picture's memory can be given up."""
-        return Frame(self.index, self.time, self.duration, _NO_PICTURE, self.size)
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """How a frame was fitted to the model's input, and so which part of the frame a map covers.
-
-    Attributes:
-        frame: (width, height) of the frame in pixels.
-        input: (width, height) of the model's input in pixels.
-        source: the part of the frame that the model saw, in frame pixels.
-        target: where that part lies in the model's input, in input pixels.
-    """
-
-    frame: tuple[int, int]
-    input: tuple[int, int]
-    source: Box
-    target: Box
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """The step from pixels to what a network takes: (pixel - mean) / std.
-
-    Attributes:
-        mean: one number, or one a channel in the network's order, of pixels 0..255.
-        std: alike.
-        reverse: whether the network takes blue first.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    reverse: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OpenNetwork:
-    """A network that OpenVINO reads: ONNX, TFLite, SavedModel, frozen graphs, IR.
-
-    Attributes:
-        peek: gives an `openvino.Model` of one input of rank 4, float numbers, and one output, the classes, to look at.
-        read: gives a new one, to change.
-        kind: its format, for people.
-        channels_first: whether the input is (B, C, h, w).
-        digest: names the file's content and what was chosen of it.
-        size: (height, width) of the input, None where it is open.
-        keeper: keeps what `read` reads from going away.
-    """
-
-    peek: Callable[[], Any]
-    read: Callable[[], Any]
-    kind: str
-    channels_first: bool
-    digest: str
-    size: tuple[int, int] | None
-    keeper: Any = field(default=None, repr=False, compare=False)
-
-
-class Classifier(Protocol):
-    """A network and what is needed to show it a picture and to read its answer; `vidcam.models` makes them.
-
-    Attributes:
-        model: the `keras.Model`, which vidcam never changes, or an `OpenNetwork`.
-        name: the zoo name or the file's stem, for captions and provenance.
-        input_size: (width, height) in pixels that frames are fitted to.
-        channels: 3 for RGB, 1 for grey.
-        fit: how a frame of another shape is brought to the input size.
-        labels: a name for each class.
-        layer: the layer to explain, None to find it.
-        frames: how many a network that sees time takes; 0 for one that takes pictures.
-        preprocess: the name of the step from RGB 0..255 to what the network takes.
-        preprocess_from: how that is known, in a few words.
-        labels_from: how the labels are known; empty where that needs no saying.
-        neither: the class that stands for none of the others, None where there is no such.
-        network: the `keras.Model` or what loads it; None where there is only a graph.
-        identity: names the network by its content, None where it is in memory only.
-        graph: a `.vidcam` file's content, None where there is none.
-        source: where the weights came from.
-    """
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def network(self) -> Any: ...
-    @property
-    def neither(self) -> int | None: ...
-    @property
-    def identity(self) -> str | None: ...
-    @property
-    def graph(self) -> Any: ...
-    @property
-    def model(self) -> Any: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def input_size(self) -> tuple[int, int]: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def fit(self) -> Fit: ...
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def layer(self) -> str | None: ...
-    @property
-    def preprocess(self) -> str: ...
-    @property
-    def preprocess_from(self) -> str: ...
-    @property
-    def labels_from(self) -> str: ...
-
-    def prepare(self, rgb: Array) -> tuple[Array, Placement]:
-        """Fits a frame, uint8 (H, W, 3), to the model's input, uint8 (h, w, channels)."""
-
-    @property
-    def scaling(self) -> Scaling:
-        """The step from RGB 0..255 to what the network takes, as numbers."""
-
-    def scale(self, x: Any) -> Any:
-        """Brings a float tensor or array (B, h, w, channels), 0..255, to the range and order the model takes."""
+__all__ = [
+    "FITS",
+    "Array",
+    "Box",
+    "Classifier",
+    "Explanation",
+    "Fit",
+    "Frame",
+    "Labels",
+    "Matrix",
+    "OpenNetwork",
+    "Placement",
+    "Planes",
+    "Scaling",
+    "Track",
+]
 
 
 def _counted(targets: Sequence[tuple[int, ...]], labels: Sequence[str] = (), most: int = 3) -> str:

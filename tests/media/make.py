@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -87,9 +88,26 @@ _LOSSLESS = {
 }
 
 
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Puts this thread back where it was.
+
+    SVT-AV1 makes the thread that encodes a real-time one for good, where the user may do so (root, in containers). All
+    that such a thread starts inherits it: a browser that then waits in a loop keeps every other process from running.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def write_video(path: Path, video: Video) -> Path:
     """Writes a video file and returns its path."""
-    with av.open(str(path), "w", options=video.container) as container:
+    with ordinary_priority(), av.open(str(path), "w", options=video.container) as container:
         container.metadata.update(video.metadata)
         sizes = [video.size, *([video.second] if video.second else [])]
         streams = [_add_video(container, video, size) for size in (sizes[::-1] if video.second_first else sizes)]

@@ -43,6 +43,7 @@ def play(folder: Path, names: list[str]) -> dict[str, dict]:
     return json.loads(found[1] or "{}")
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_outputs_open_with_their_duration_and_size(tmp_path: Path) -> None:
     sources = {

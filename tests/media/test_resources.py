@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,10 @@ print(memory() - before, handles() - open_before)
     grown, leaked = run(code)
     assert leaked == 0
     assert grown < 12  # MB after 240 more clips
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no such priorities")
+def test_making_media_leaves_the_priority_alone(tmp_path):
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    write_video(tmp_path / "a.mkv", Video(frames=2, codec="libsvtav1", options={"preset": "12"}))
+    assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
