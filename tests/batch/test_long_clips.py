@@ -61,7 +61,7 @@ def pictures_of(path: Path) -> list[tuple[object, np.ndarray]]:
 
 
 def in_parts(film: Path, out: Path, models: Path, *, workers: int = 2, cancelled=lambda: False, **files: Path):
-    named = {"predictions": None, "maps": None, "report": None, **files}
+    named = {"predictions": None, "maps": None, "report": None, "boxes": None, "masks": None, **files}
     return long_clip.run_in_parts(
         film,
         out,
@@ -77,14 +77,21 @@ def in_parts(film: Path, out: Path, models: Path, *, workers: int = 2, cancelled
 
 
 def test_a_run_in_parts_is_the_run(film, models, done, tmp_path):
-    made = in_parts(film, tmp_path / "a.mp4", models, predictions=tmp_path / "a.csv", report=tmp_path / "a.html")
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("time,x0,y0,x1,y1\n0,0,0,20,20\n8,20,0,50,40\n")
+    files = {"predictions": tmp_path / "a.csv", "report": tmp_path / "a.html", "boxes": boxes}
+    made = in_parts(film, tmp_path / "a.mp4", models, **files)
     assert done == STEPS
-    whole = run(film, tmp_path / "b.mp4", model=models / "m.keras", crf=0)
+    whole = run(film, tmp_path / "b.mp4", model=models / "m.keras", crf=0, boxes=boxes)
+    assert made.shares is not None
+    np.testing.assert_allclose(made.shares.heat, whole.shares.heat, atol=1e-5)
+    assert made.shares.frames == 41
+    assert made.steadiness == pytest.approx(whole.steadiness, rel=0.2)  # not from part to part
     assert (made.frames, made.size, made.classes) == (whole.frames, whole.size, whole.classes)
     for (time, a), (when, b) in zip(pictures_of(made.path), pictures_of(whole.path), strict=True):
         assert time == when
         assert np.abs(a.astype(int) - b).max() <= 2
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.html", "a.mp4", "b.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.html", "a.mp4", "b.mp4", "boxes.csv"]
 
 
 def test_a_run_that_was_stopped_goes_on(film, models, done, tmp_path):

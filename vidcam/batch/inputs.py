@@ -32,6 +32,8 @@ class Input:
         target: what to explain instead of the batch's target; None for that.
         start: where to begin in seconds; None for the batch's.
         end: where to stop; None for the batch's.
+        boxes: a CSV that says where the thing is; None where nobody says so.
+        masks: a folder of masks that say so.
     """
 
     path: Path
@@ -39,6 +41,8 @@ class Input:
     target: str | None = None
     start: float | None = None
     end: float | None = None
+    boxes: Path | None = None
+    masks: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

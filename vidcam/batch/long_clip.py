@@ -20,6 +20,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, VidcamError
 from vidcam.media import open_sink, open_source
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.regions import region_of, shares_of
 from vidcam.pipeline.clip import Progress as Steps
 from vidcam.pipeline.files import check_side_files
 from vidcam.pipeline.film import Film, points_of
@@ -57,7 +58,7 @@ def run_in_parts(
         look: how pictures are drawn.
         media: how files are read and written.
         workers: processes.
-        files: `predictions`, `maps` and `report`, as `vidcam.run` takes them.
+        files: `predictions`, `maps`, `report`, `boxes` and `masks`, as `vidcam.run` takes them.
         overwrite: replace existing files.
         progress: called with the steps of parts that are done, and there are.
         cancelled: asked again and again; True ends the run.
@@ -71,7 +72,7 @@ def run_in_parts(
         VidcamError: something could not be read, loaded or written.
         Interrupted: the run was ended early; the same one goes on from there.
     """
-    began = time.monotonic()
+    began, region = time.monotonic(), region_of(files["boxes"], files["masks"], media.start)
     with open_source(source, **media.reads(source)) as opened:
         info = opened.info
     path = output_path(source, info.kind, output)
@@ -91,7 +92,9 @@ def run_in_parts(
     _work(film, settings, min(workers, len(film.parts)), progress, cancelled)
     result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)
     close_folder(film)
-    result = replace(result, seconds=time.monotonic() - began)
+    assert result.track is not None
+    shares = None if region is None else shares_of(result.track, region)
+    result = replace(result, shares=shares, seconds=time.monotonic() - began)
     if files["report"] is None:
         return result
     return with_page(

@@ -19,6 +19,7 @@ from vidcam.batch.plan import Format, Job, Settings, Step, make_plan, settle
 from vidcam.batch.records import Record, Store
 from vidcam.batch.resources import default_workers, shares
 from vidcam.batch.tables import write_tables
+from vidcam.batch.things import with_things
 from vidcam.batch.work import Unusable, parts_in
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError, VidcamError
@@ -67,6 +68,8 @@ def run_batch(
     format: Format = "gif",
     model: str | Path = DEFAULT_MODEL,
     max_seconds: float | None = None,
+    boxes: str | Path | None = None,
+    masks: str | Path | None = None,
     workers: int | None = None,
     ray: str | bool = False,
     force: bool = False,
@@ -93,6 +96,9 @@ def run_batch(
         format: `gif`, `mp4`, `webp`, or `same`: the input's own, where it can be written. Stills stay stills.
         model: a name or a file.
         max_seconds: of each clip at most; None for 15 of a GIF or WebP and all of a video, 0 for all.
+        boxes: a folder that says where the thing is in each clip, `NAME.csv` for the clip NAME: tables and pages then
+            say how much of the heat lies there (`vidcam.run`).
+        masks: a folder of such folders of masks; not beside `boxes`.
         workers: processes; None for as many as cores and memory allow, on a cluster as it has cores.
         ray: work on a Ray cluster: its address, or True for the one that is found or else started on this machine.
         force: do all, also what is done.
@@ -127,7 +133,8 @@ def run_batch(
         raise UsageError(f"--workers {workers}: at least one is needed")
     settings = settle(Settings(format, loading, maps, look, media, max_seconds, overwrite, report))
     found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
-    planned = partial(make_plan, found.inputs, outdir, settings, force=force, retry=retry)
+    clips = with_things(found.inputs, *(None if p is None else Path(p) for p in (boxes, masks)))
+    planned = partial(make_plan, clips, outdir, settings, force=force, retry=retry)
     batch = Batch((), ignored=found.ignored, folders=found.folders)
     if dry_run:
         return replace(batch, steps=tuple(planned()))

@@ -12,6 +12,7 @@ from vidcam._version import __version__
 from vidcam.batch.fingerprint import content, model_fingerprint, plain
 from vidcam.batch.inputs import Input
 from vidcam.batch.records import Record, Store, Unreadable
+from vidcam.batch.things import fingerprint
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.options import MediaOptions
@@ -68,7 +69,8 @@ class Job:
         input: the clip.
         outdir: the output folder, absolute.
         settings: what is made of it.
-        made: what the output depends on besides the input's content, plain JSON: `vidcam`, `model`, and `options`.
+        made: what the output depends on besides the input's content, plain JSON: `vidcam`, `model`, and `options`; and
+            `thing`, where it is said where the thing is, what says so.
     """
 
     input: Input
@@ -166,7 +168,9 @@ def make_plan(
         maps, media = job.own()
         given = {**maps.fingerprint(), **settings.look.fingerprint(), **media.fingerprint()}
         given |= {"format": settings.format, "max_seconds": settings.max_seconds}
-        job = replace(job, made=plain({"vidcam": __version__, "model": model, "options": given}))
+        thing = fingerprint(one)
+        made = {"vidcam": __version__, "model": model, "options": given, **({"thing": thing} if thing else {})}
+        job = replace(job, made=plain(made))
         try:
             record = store.read(one.name)
         except Unreadable as error:
@@ -217,6 +221,9 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for name in {**old, **new}:
         if old.get(name) != new.get(name) and not (name not in new and old[name] in GONE.get(name, ())):
             return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(old.get(name))}"
+    # Who no longer says where the thing is keeps what was found.
+    if now.get("thing") not in (None, before.get("thing")):
+        return f"its boxes or masks {'have changed' if before.get('thing') else 'are new'}"
     return ""
 
 

@@ -24,6 +24,7 @@ from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.regions import region_of, shares_of
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
@@ -144,8 +145,9 @@ class Bench:
         output = output_name(job.name, _suffix(job, info))
         claimed = (output, _page(output)) if self._settings.report else (output,)
         self._record = replace(self._record, state="started", output=output, owned=(*old, *claimed))
-        self._begin(store, job, set(claimed) - set(old))
         maps, media = self._options(job, info, output)
+        region_of(job.input.boxes, job.input.masks, media.start)  # says what is wrong with it before the work
+        self._begin(store, job, set(claimed) - set(old))
         divided = self._settings.in_parts and not classifier.frames  # no window reaches across parts
         points = points_of(info, Path(output), maps, self._settings.look, media) if divided else ()
         if points:
@@ -232,6 +234,9 @@ class Bench:
         """Makes what goes with an output that has its name."""
         assert result.track is not None
         record, page = self._record, ""
+        region = region_of(job.input.boxes, job.input.masks, media.start)
+        if region is not None:
+            result = replace(result, shares=shares_of(result.track, region))
         if self._settings.report:
             page = _page(record.output)
             result = with_page(
@@ -252,7 +257,7 @@ class Bench:
             (job.outdir / other).unlink(missing_ok=True)
         assert result.track is not None
         numbers = {
-            **asdict(numbers_of(result.track, result.steadiness)),
+            **asdict(numbers_of(result.track, result.steadiness, result.shares)),
             "frames": result.frames,
             "size": list(result.size),
         }

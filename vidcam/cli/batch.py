@@ -59,6 +59,18 @@ LOCAL = "local"
     help="Of each clip, at most; 0 for all. 15 for GIF and WebP, else all.",
 )
 @click.option(
+    "--boxes",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Say how much heat lies on the thing: a folder with a.mov.csv or a.csv for the clip a.mov; see `vidcam run`.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The same by a folder with a folder of masks for each clip.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
@@ -151,6 +163,9 @@ def _say_plan(steps: Sequence[Step], workers: int) -> None:
     most = ", ".join(f"{n} {why}" for why, n in reasons.most_common(3))
     more = ", ..." if len(reasons) > 3 else ""
     _note(f"{total} of {_files(len(steps))} to do ({most}{more}); {count(workers, 'worker')}")
+    said = sum(1 for step in steps if step.job.input.boxes or step.job.input.masks)
+    if said:
+        _note(f"where the thing is, is said of {said} of them")
 
 
 def _dry(made: Batch) -> int:

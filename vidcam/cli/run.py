@@ -108,7 +108,6 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     workers = options.pop("workers")
     if workers > 1:
         refused = {"--from-maps": from_maps, "--verbose": options["measure"] or None}
-        refused |= {"--boxes": options["boxes"], "--masks": options["masks"]}
         for name, value in refused.items():
             if value is not None:
                 raise UsageError(f"--workers {workers}: cannot be chosen with {name}, which is about one process")
@@ -170,7 +169,7 @@ def _in_parts(
             look=take(Look, options),
             media=take(MediaOptions, options),
             workers=workers,
-            files={name: options[name] for name in ("predictions", "maps", "report")},
+            files={name: options[name] for name in ("predictions", "maps", "report", "boxes", "masks")},
             overwrite=options["overwrite"],
             progress=bar.update,
             cancelled=cancelled,
