@@ -156,7 +156,8 @@ def graph_name(classifier: Classifier, layer: Layers) -> str | None:
     """Names the graphs of a classifier that explain a layer; None where its network has no name."""
     c = classifier
     if isinstance(c.network, OpenNetwork):
-        return _named([c.network.digest, c.preprocess, c.channels, _text(layer)])
+        grid = getattr(c, "token_grid", None)
+        return _named([c.network.digest, c.preprocess, c.channels, _text(layer), grid])
     return None if c.identity is None else _named([c.identity, c.preprocess, c.channels, _text(layer)])
 
 

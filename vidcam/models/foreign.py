@@ -27,6 +27,7 @@ def open_classifier(
     fit: Fit | None = None,
     layer: str | None = None,
     output: str | int | None = None,
+    token_grid: tuple[int, int] | None = None,
 ) -> Classifier:
     """Opens a file that is no Keras model.
 
@@ -39,6 +40,7 @@ def open_classifier(
         fit: how frames are fitted.
         layer: the layer to explain.
         output: which output gives the classes.
+        token_grid: rows and columns of a transformer's patches.
 
     Returns:
         The classifier.
@@ -70,6 +72,7 @@ def open_classifier(
         labels_from=how,
         layer=layer,
         source=str(file.named),
+        token_grid=token_grid,
     )
 
 

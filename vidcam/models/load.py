@@ -119,7 +119,7 @@ def _opened(model: Any, options: Mapping[str, Any]) -> Classifier | None:
         return None
     from vidcam.models.foreign import open_classifier
 
-    names = ("labels", "preprocess", "input_size", "fit", "layer", "output")
+    names = ("labels", "preprocess", "input_size", "fit", "layer", "output", "token_grid")
     return open_classifier(file, _name(file), **{name: options[name] for name in names})
 
 

@@ -84,9 +84,10 @@ def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
     form = _form(picture, index, file)
     check_size(whole, str(file.named))
     model, quantized = _plain(whole, form)
-    if not any(node.get_type_name() in ("Convolution", "GroupConvolution") for node in model.get_ops()):
+    if not any(_has_positions(node) for node in model.get_ops()):
         raise UsageError(
-            f"{file.named}: has no convolution, so nothing in it has positions; vidcam explains convolutional networks"
+            f"{file.named}: has no convolution and no attention, so nothing in it has positions; vidcam "
+            "explains networks that have them"
         )
     classes = max(d.get_length() for d in list(answer.partial_shape)[1:])
     shape = model.input(0).partial_shape
@@ -101,6 +102,20 @@ def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
         keeper=file.keeper,
     )
     return Opened(network, classes, form.channels, quantized)
+
+
+def _has_positions(node: Any) -> bool:
+    """Tells whether an operation is a convolution, or a product of attention: of two things that are computed."""
+    kind = node.get_type_name()
+    products = kind in ("MatMul", "Einsum") and node.get_input_size() == 2
+    return kind in ("Convolution", "GroupConvolution") or (products and not any(map(_constant, node.input_values())))
+
+
+def _constant(value: Any) -> bool:
+    node = value.get_node()
+    while node.get_type_name() in (*LAYOUT, "FakeQuantize"):
+        node = node.input_value(0).get_node()
+    return bool(node.get_type_name() == "Constant")
 
 
 class _Reader:
@@ -331,7 +346,10 @@ def _open_batch(model: Any, picture: Any) -> None:
         target = np.array([d.get_length() for d in node.output(0).get_partial_shape()], np.int64)
         target[0] = -1
         node.input(1).replace_source_output(ops.constant(target).output(0))
-    model.reshape({"picture": ov.PartialShape([ov.Dimension(), *shape[1:]])})
+    try:
+        model.reshape({"picture": ov.PartialShape([ov.Dimension(), *shape[1:]])})
+    except RuntimeError:  # it computes pictures one by one
+        model.reshape({"picture": ov.PartialShape(shape)})
 
 
 def _keeps_one(reshape: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vidcam._openvino import ov
+from vidcam.cam.build.nodes import Name, Varies, constant_of, integers, name_of, parts_of, sizes_of
 from vidcam.cam.build.windows import average_pool_gradient, max_pool_gradient
 
 Rule = Callable[[Any, Any], Sequence[Any]]
@@ -38,36 +39,36 @@ def differentiate(target: Any, source: Any, seed: Any) -> Any:
         NoRule: an operation between the two has no rule.
     """
     between = _between(target, source)
-    gradients: dict[tuple[str, int], Any] = {_name(target): seed}
+    gradients: dict[Name, Any] = {name_of(target): seed}
     for node in reversed(between):
-        if _name(node.output(0)) == _name(source):
+        if name_of(node.output(0)) == name_of(source):
             continue
         if node.get_output_size() != 1:
             dy: Any = [gradients.get((node.get_name(), i)) for i in range(node.get_output_size())]
         else:
-            dy = gradients.get(_name(node.output(0)))
+            dy = gradients.get(name_of(node.output(0)))
             if dy is None:
                 continue
         rule = RULES.get(node.get_type_name())
         if rule is None:
             raise NoRule(f"no gradient is known of {node.get_type_name()} ({node.get_friendly_name()})")
         wanted = {n.get_name() for n in between}
-        for value, part in zip(node.input_values(), rule(node, dy), strict=False):
-            if part is None or (value.get_node().get_name() not in wanted and _name(value) != _name(source)):
+        try:
+            parts = rule(node, dy)
+        except Varies as error:
+            raise NoRule(str(error)) from error
+        for value, part in zip(node.input_values(), parts, strict=False):
+            if part is None or (value.get_node().get_name() not in wanted and name_of(value) != name_of(source)):
                 continue
-            known = gradients.get(_name(value))
-            gradients[_name(value)] = part if known is None else _ops().add(known, part).output(0)
-    if _name(source) not in gradients:
+            known = gradients.get(name_of(value))
+            gradients[name_of(value)] = part if known is None else _ops().add(known, part).output(0)
+    if name_of(source) not in gradients:
         raise NoRule("the classes do not depend on the layer")
-    return gradients[_name(source)]
+    return gradients[name_of(source)]
 
 
 def _ops() -> Any:
     return ov.opset13
-
-
-def _name(output: Any) -> tuple[str, int]:
-    return output.get_node().get_name(), output.get_index()
 
 
 def _between(target: Any, source: Any) -> list[Any]:
@@ -97,23 +98,9 @@ def _like(value: float, x: Any) -> Any:
     return _ops().convert_like(_ops().constant(np.float32(value)), x)
 
 
-def _shape(x: Any) -> list[int | None]:
-    return [d.get_length() if d.is_static else None for d in x.get_partial_shape()]
-
-
-def _constant(value: Any, what: str) -> Any:
-    """Returns the numbers of an input that says how an operation works."""
-    node = value.get_node()
-    while node.get_type_name() == "Convert":
-        node = node.input_value(0).get_node()
-    if node.get_type_name() != "Constant":
-        raise NoRule(f"{what} depends on the picture")
-    return node.get_data()
-
-
 def _as_input(gradient: Any, x: Any) -> Any:
     """Lays a gradient out as an input is, whose elements are in the same order."""
-    shape = _shape(x)
+    shape = sizes_of(x)
     if shape.count(None) <= 1:
         wanted = np.array([-1 if d is None else d for d in shape], np.int64)
         return _ops().reshape(gradient, wanted, False).output(0)
@@ -122,12 +109,12 @@ def _as_input(gradient: Any, x: Any) -> Any:
 
 def _unspread(gradient: Any, x: Any) -> Any:
     """Sums a gradient over the axes along which an input was repeated to another's shape."""
-    wide = _shape(gradient)
-    own = [*[1] * (len(wide) - len(_shape(x))), *_shape(x)]
+    wide = sizes_of(gradient)
+    own = [*[1] * (len(wide) - len(sizes_of(x))), *sizes_of(x)]
     axes = [i for i, (a, b) in enumerate(zip(wide, own, strict=True)) if b == 1 and a != 1]
     if axes:
         gradient = _ops().reduce_sum(gradient, np.array(axes, np.int64), True).output(0)
-    return gradient if len(wide) == len(_shape(x)) else _as_input(gradient, x)
+    return gradient if len(wide) == len(sizes_of(x)) else _as_input(gradient, x)
 
 
 def _quantized(node: Any, dy: Any) -> Sequence[Any]:
@@ -150,8 +137,8 @@ def _layout(node: Any, dy: Any) -> Sequence[Any]:
 
 
 def _transpose(node: Any, dy: Any) -> Sequence[Any]:
-    order = [int(i) for i in _constant(node.input_value(1), "a transposition").reshape(-1)]
-    order = order or list(range(len(_shape(dy))))[::-1]
+    order = integers(node.input_value(1), "a transposition")
+    order = order or list(range(len(sizes_of(dy))))[::-1]
     return [_ops().transpose(dy, np.argsort(order).astype(np.int64)).output(0)]
 
 
@@ -186,7 +173,7 @@ def _divide(node: Any, dy: Any) -> Sequence[Any]:
 
 def _power(node: Any, dy: Any) -> Sequence[Any]:
     x, exponent = node.input_values()
-    _constant(exponent, "an exponent")
+    constant_of(exponent, "an exponent")
     ops = _ops()
     slope = ops.multiply(exponent, ops.power(x, ops.subtract(exponent, _like(1, exponent))))
     return [_unspread(ops.multiply(dy, slope).output(0), x), None]
@@ -206,15 +193,17 @@ def _matmul(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ta, tb = node.get_attributes()["transpose_a"], node.get_attributes()["transpose_b"]
     ops = _ops()
-    if len(_shape(a)) < 2 or len(_shape(b)) < 2:
+    if len(sizes_of(a)) < 2 or len(sizes_of(b)) < 2:
         raise NoRule("no gradient is known of a product with a vector")
-    da = ops.matmul(b, dy, tb, True) if ta else ops.matmul(dy, b, False, not tb)
+    # Both negated: a matrix that two products share, OpenVINO 2026.4 transposes in both or in neither.
+    minus, shared = ops.negative(dy), ops.negative(b)
+    da = ops.matmul(shared, minus, tb, True) if ta else ops.matmul(minus, shared, False, not tb)
     db = ops.matmul(dy, a, True, ta) if tb else ops.matmul(a, dy, not ta, False)
     return [_unspread(da.output(0), a), _unspread(db.output(0), b)]
 
 
 def _axes(node: Any, rank: int) -> list[int]:
-    return sorted(int(i) % rank for i in _constant(node.input_value(1), "the axes of a mean").reshape(-1))
+    return sorted(i % rank for i in integers(node.input_value(1), "the axes of a mean"))
 
 
 def _kept(node: Any, value: Any, axes: list[int]) -> Any:
@@ -226,7 +215,7 @@ def _kept(node: Any, value: Any, axes: list[int]) -> Any:
 
 def _reduce(node: Any, dy: Any) -> Sequence[Any]:
     x = node.input_value(0)
-    shape, ops = _shape(x), _ops()
+    shape, ops = sizes_of(x), _ops()
     axes = _axes(node, len(shape))
     dy = _kept(node, dy, axes)
     if node.get_type_name() == "ReduceMax":
@@ -245,7 +234,7 @@ def _reduce(node: Any, dy: Any) -> Sequence[Any]:
 
 def _concat(node: Any, dy: Any) -> Sequence[Any]:
     axis = int(node.get_attributes()["axis"])
-    lengths = [_shape(x)[axis] for x in node.input_values()]
+    lengths = [sizes_of(x)[axis] for x in node.input_values()]
     if None in lengths:
         raise NoRule("no gradient is known of a concatenation of open sizes")
     parts = _ops().variadic_split(dy, np.int64(axis), np.array(lengths, np.int64))
@@ -254,44 +243,60 @@ def _concat(node: Any, dy: Any) -> Sequence[Any]:
 
 def _split(node: Any, dy: list[Any]) -> Sequence[Any]:
     ops = _ops()
-    axis = int(_constant(node.input_value(1), "the axis of a split").reshape(-1)[0])
+    axis = integers(node.input_value(1), "the axis of a split")[0]
     parts = [
         ops.multiply(o, _like(0, o)).output(0) if d is None else d for d, o in zip(dy, node.outputs(), strict=True)
     ]
     return [ops.concat(parts, axis).output(0)]
 
 
-def _strided_slice(node: Any, dy: Any) -> Sequence[Any]:
+def _slice(node: Any, dy: Any) -> Sequence[Any]:
     """Gives each part its place back, for slices that leave nothing out in between."""
-    _, begin, _, steps = node.input_values()
-    a, shape, ops = node.get_attributes(), _shape(node.input_value(0)), _ops()
-    starts = [int(v) for v in _constant(begin, "a slice").reshape(-1)]
-    if any(_constant(steps, "a slice").reshape(-1) != 1) or any(a["new_axis_mask"]):
+    ops, x, parts = _ops(), node.input_value(0), parts_of(node)
+    if parts is None:
+        return _gather(node, dy)
+    if any(part.step != 1 for part in parts):
         raise NoRule("no gradient is known of a slice with steps")
-    flags = {key: [*a[key], *[0] * len(starts)] for key in ("begin_mask", "end_mask", "shrink_axis_mask")}
-    parts = [(s, *(flags[key][i] for key in flags)) for i, s in enumerate(starts)]
-    open_ = (0, 1, 1, 0)
-    at = list(a["ellipsis_mask"]).index(1) if 1 in a["ellipsis_mask"] else len(parts)
-    parts = [*parts[:at], *[open_] * (len(shape) - len(parts) + (at < len(parts))), *parts[at + 1 :]]
-    shrunk = [axis for axis, part in enumerate(parts) if part[3]]
-    dy = ops.unsqueeze(dy, np.array(shrunk, np.int64)).output(0) if shrunk else dy
-    before, after = np.zeros(len(shape), np.int64), np.zeros(len(shape), np.int64)
-    for axis, (start, from_start, to_end, one) in enumerate(parts):
-        if from_start and to_end and not one:
+    new = [i for i, part in enumerate(p for p in parts if p.kind != "one") if part.kind == "new"]
+    own = [part for part in parts if part.kind != "new"]
+    gone = [i for i, part in enumerate(own) if part.kind == "one"]
+    dy = ops.squeeze(dy, np.array(new, np.int64)).output(0) if new else dy
+    dy = ops.unsqueeze(dy, np.array(gone, np.int64)).output(0) if gone else dy
+    before, after = np.zeros(len(own), np.int64), np.zeros(len(own), np.int64)
+    for axis, (part, whole, taken) in enumerate(zip(own, sizes_of(x), sizes_of(dy), strict=True)):
+        if part.kind == "whole" or (part.start == 0 and whole is None and taken is None):
             continue
-        whole, part = shape[axis], _shape(dy)[axis]
-        if whole is None or part is None:
+        if whole is None or taken is None:
             raise NoRule("no gradient is known of a slice of an open size")
-        before[axis] = 0 if from_start and not one else start % whole
-        after[axis] = whole - part - before[axis]
+        before[axis] = part.start
+        after[axis] = whole - taken - part.start
     padded = ops.pad(dy, before, after, "constant", _like(0, dy))
-    return [padded.output(0), None, None, None]
+    return [padded.output(0), *[None] * (node.get_input_size() - 1)]
+
+
+def _gather(node: Any, dy: Any) -> Sequence[Any]:
+    """Puts what was gathered in another order back in its own."""
+    x, chosen, (axis,) = node.input_value(0), integers(node.input_value(1)), integers(node.input_value(2))
+    if sorted(chosen) != list(range(sizes_of(x)[axis] or 0)):
+        raise NoRule("no gradient is known of a gathering of some")
+    back = _ops().gather(_as_input(dy, x), np.argsort(chosen), np.int64(axis))
+    return [back.output(0), None, None]
+
+
+def _einsum(node: Any, dy: Any) -> Sequence[Any]:
+    """A product of two, each of whose letters the other one or the result has."""
+    equation = str(node.get_attributes()["equation"]).replace(" ", "")
+    operands, _, result = equation.partition("->")
+    letters, values = operands.split(","), node.input_values()
+    if "." in equation or len(letters) != 2 or any(set(a) - set(b) - set(result) for a, b in (letters, letters[::-1])):
+        raise NoRule(f"no gradient is known of Einsum {equation}")
+    return [_ops().einsum([dy, values[1 - i]], f"{result},{letters[1 - i]}->{letters[i]}").output(0) for i in range(2)]
 
 
 def _pad(node: Any, dy: Any) -> Sequence[Any]:
     if node.get_attributes()["pad_mode"] != "constant":
         raise NoRule("no gradient is known of padding that repeats")
-    before, after = (_constant(node.input_value(i), "a padding").reshape(-1).astype(np.int64) for i in (1, 2))
+    before, after = (constant_of(node.input_value(i), "a padding").astype(np.int64) for i in (1, 2))
     ends = np.where(after > 0, -after, np.iinfo(np.int64).max)
     axes = np.arange(len(before))
     return [_ops().slice(dy, before, ends, np.ones_like(before), axes).output(0)]
@@ -301,14 +306,14 @@ def _convolution(node: Any, dy: Any) -> Sequence[Any]:
     x, kernel = node.input_values()
     ops, a = _ops(), node.get_attributes()
     groups = node.get_type_name() == "GroupConvolution"
-    sizes: Any = _shape(kernel)[-2:]
+    sizes: Any = sizes_of(kernel)[-2:]
     strides, dilations = a["strides"], a["dilations"]
-    if len(_shape(x)) != 4:
+    if len(sizes_of(x)) != 4:
         raise NoRule("no gradient is known of a convolution of one or three dimensions")
     if not groups and sizes == [1, 1] and list(strides) == [1, 1] and not any((*a["pads_begin"], *a["pads_end"])):
         back = ops.transpose(kernel, np.array([1, 0, 2, 3]))
         return [ops.convolution(dy, back, [1, 1], [0, 0], [0, 0], [1, 1]).output(0), None]
-    inside, outside, sizes = _known(_shape(x)[2:]), _known(_shape(node.output(0))[2:]), _known(sizes)
+    inside, outside, sizes = _known(sizes_of(x)[2:]), _known(sizes_of(node.output(0))[2:]), _known(sizes)
     begin = [int(p) for p in a["pads_begin"]]
     full = [s * (c - 1) + (k - 1) * d + 1 for s, c, k, d in zip(strides, outside, sizes, dilations, strict=True)]
     if a["auto_pad"] in ("same_upper", "same_lower"):
@@ -343,7 +348,7 @@ def _batch_norm(node: Any, dy: Any) -> Sequence[Any]:
     ops = _ops()
     epsilon = _like(node.get_attributes()["epsilon"], variance)
     scale = ops.divide(gamma, ops.sqrt(ops.add(variance, epsilon)))
-    axes = np.arange(1, len(_shape(dy)) - 1)
+    axes = np.arange(1, len(sizes_of(dy)) - 1)
     return [ops.multiply(dy, ops.unsqueeze(scale, axes)).output(0), None, None, None, None]
 
 
@@ -444,13 +449,13 @@ def _gelu(node: Any, x: Any, y: Any) -> Any:
 def _prelu(node: Any, dy: Any) -> Sequence[Any]:
     x, slope = node.input_values()
     ops = _ops()
-    if _shape(slope) not in ([], [1]):  # one for each channel
-        slope = _as_channels(slope, len(_shape(x)))
+    if sizes_of(slope) not in ([], [1]):  # one for each channel
+        slope = _as_channels(slope, len(sizes_of(x)))
     return [ops.select(ops.greater(x, _like(0, x)), dy, ops.multiply(dy, slope)).output(0), None]
 
 
 def _as_channels(vector: Any, rank: int) -> Any:
-    shape = _shape(vector)
+    shape = sizes_of(vector)
     return vector if len(shape) == rank else _ops().reshape(vector, np.array([1, -1] + [1] * (rank - 2)), False)
 
 
@@ -472,6 +477,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("Maximum", "Minimum"), _greater),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax"), _reduce),
     **dict.fromkeys(("Split", "VariadicSplit"), _split),
+    **dict.fromkeys(("StridedSlice", "Slice", "Gather"), _slice),
     **dict.fromkeys(("Convolution", "GroupConvolution"), _convolution),
     "Convert": _convert,
     "ConvertLike": _convert,
@@ -484,7 +490,7 @@ RULES: dict[str, Rule] = {
     "MatMul": _matmul,
     "Concat": _concat,
     "Pad": _pad,
-    "StridedSlice": _strided_slice,
+    "Einsum": _einsum,
     "SquaredDifference": _squared_difference,
     "AvgPool": average_pool_gradient,
     "MaxPool": max_pool_gradient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -9,20 +10,13 @@ import numpy as np
 
 from vidcam._openvino import ov
 from vidcam.cam.build.names import find_layer
-from vidcam.cam.build.opened import (
-    Layer,
-    default_layer,
-    layers_of,
-    logits_of,
-    named,
-    scale_pixels,
-    write_graph,
-)
+from vidcam.cam.build.opened import logits_of, scale_pixels, write_graph
+from vidcam.cam.build.opened_layers import Layer, default_layer, find_layers, named
 from vidcam.cam.run.graph import Facts, Graph
 from vidcam.cam.run.openvino import OpenVINO
 from vidcam.cam.targets import Layers
 from vidcam.errors import UsageError
-from vidcam.types import Classifier
+from vidcam.types import Array, Classifier
 
 FAR = 1e-3
 """Of the largest logit, how far two pictures together may be from each alone."""
@@ -35,12 +29,14 @@ class Sight(NamedTuple):
     images: Any
     logits: Any
     end: str
-    layers: dict[str, Layer]
+    layers: Mapping[str, Layer]
     targets: list[Layer]
     reason: str
 
 
-def look(classifier: Classifier, height: int, width: int, layer: Layers = None, *, peek: bool = False) -> Sight:
+def look(
+    classifier: Classifier, height: int, width: int, layer: Layers = None, *, peek: bool = False, single: bool = False
+) -> Sight:
     """Looks into a network.
 
     Args:
@@ -49,25 +45,27 @@ def look(classifier: Classifier, height: int, width: int, layer: Layers = None, 
         width: of the pictures.
         layer: the layers to explain, None for the last with a map.
         peek: look at a clone, so that nothing is read again.
+        single: take one picture at a time.
 
     Returns:
         Its parts, of a model of the caller's own.
 
     Raises:
-        UsageError: it has no convolution whose map leads to its classes, or no layer of that name.
+        UsageError: nothing in it has positions that lead to its classes, or no layer of that name; it does not run at
+            that size.
     """
     network = classifier.network
     model = network.peek().clone() if peek else network.read()
     images = scale_pixels(model, classifier.scaling, network.channels_first)
     model = ov.Model(model.get_results(), [images], "network")
-    batch = images.get_partial_shape()[0]
+    batch = ov.Dimension(1) if single else images.get_partial_shape()[0]
     try:
         model.reshape({"images": ov.PartialShape([batch, height, width, classifier.channels])})
     except RuntimeError as error:
         own = "other sizes" if network.size is None else f"{network.size[1]}x{network.size[0]} pixels"
         raise UsageError(f"{classifier.name}: does not run at {width}x{height} pixels; it takes {own}") from error
     logits, end = logits_of(model)
-    found = layers_of(model, logits, network.channels_first)
+    found = find_layers(model, images, logits, getattr(classifier, "token_grid", None))
     candidates = named(found)
     chosen, reason = default_layer(found, classifier.name)
     targets = [chosen]
@@ -108,12 +106,24 @@ class OpenBuilder:
         return str(self._classifier.network.digest)
 
     def build(self, height: int, width: int) -> Graph:
-        """Makes the graph for pictures of a size.
+        """Makes the graph for pictures of a size; one at a time where the network does not take several.
 
         Raises:
-            UsageError: the network does not run at that size, or one picture changes what it says of another.
+            UsageError: the network does not run at that size, or not at all.
         """
-        seen = look(self._classifier, height, width, self._layer)
+        graph = self._made(height, width, single=False)
+        if self._takes_several(graph, height, width):
+            return graph
+        graph = self._made(height, width, single=True)
+        try:
+            _logits(graph, self._pictures(height, width)[:1])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1][:120]
+            raise UsageError(f"{self._classifier.name}: OpenVINO cannot compute it ({reason})") from error
+        return graph
+
+    def _made(self, height: int, width: int, *, single: bool) -> Graph:
+        seen = look(self._classifier, height, width, self._layer, single=single)
         written = write_graph(seen.model, seen.logits, seen.end, seen.targets, seen.images)
         facts = Facts(
             layers=tuple(target.path for target in seen.targets),
@@ -122,26 +132,23 @@ class OpenBuilder:
             pooled_head=written.pooled_head,
             without=written.without,
         )
-        graph = Graph(facts, (height, width), 0.0, written.model.clone)
-        self._check_batch(graph, height, width)
-        return graph
+        return Graph(facts, (height, width), 0.0, written.model.clone)
 
-    def _check_batch(self, graph: Graph, height: int, width: int) -> None:
-        """Checks that two pictures together give what each gives alone."""
-        rng = np.random.default_rng(0)
-        pictures = rng.integers(0, 256, (2, height, width, self._classifier.channels), np.uint8)
-        engine = OpenVINO(lambda *_: graph, 2)
+    def _takes_several(self, graph: Graph, height: int, width: int) -> bool:
+        """Tells whether two pictures together give what each gives alone."""
+        pictures = self._pictures(height, width)
         try:
-            together = engine.classify(pictures)[0]
-            alone = np.concatenate([OpenVINO(lambda *_: graph, 1).classify(pictures[i : i + 1])[0] for i in range(2)])
-        except RuntimeError as error:
-            raise UsageError(
-                f"{self._classifier.name}: OpenVINO cannot compute it for several pictures at once "
-                f"({str(error).splitlines()[-1][:120]}); export it with an open batch dimension"
-            ) from error
+            together = _logits(graph, pictures)
+            alone = np.concatenate([_logits(graph, pictures[i : i + 1]) for i in range(2)])
+        except RuntimeError:
+            return False
         peak = float(np.abs(alone).max()) or 1.0
-        if np.isfinite(alone).all() and np.abs(together - alone).max() > FAR * peak:
-            raise UsageError(
-                f"{self._classifier.name}: one picture changes what it says of another; export it with an open batch "
-                "dimension, or from PyTorch with dynamo=False"
-            )
+        return not np.isfinite(alone).all() or bool(np.abs(together - alone).max() <= FAR * peak)
+
+    def _pictures(self, height: int, width: int) -> Array:
+        shape = (2, height, width, self._classifier.channels)
+        return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _logits(graph: Graph, pictures: Array) -> Array:
+    return OpenVINO(lambda *_: graph, len(pictures)).classify(pictures)[0]

@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam.cam.build.layouts import Layouts, follow
-from vidcam.cam.build.positions import Positions, attends, positions
+from vidcam.cam.build.positions import EXTRA, Grid, Positions, attends, no_such_grid, positions
 from vidcam.cam.build.trace import Call, ancestors
-from vidcam.errors import UsageError
 
 TURNING = ("Transpose", "Einsum", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Roll")
 """Operations without which rows and columns stay where a convolution leaves them."""
-EXTRA = 16
-"""Class and register tokens beside the patches, at most, where a grid is only told."""
-
-Grid = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +82,7 @@ def _told(calls: Sequence[Call], places: Sequence[Positions | None], grid: Grid)
         elif place is None and count <= tokens <= count + EXTRA:
             told[i] = Positions(grid, tokens - count)
     if not any(p is not None and p.before is not None and p.grid == grid for p in told):
-        raise UsageError(
-            f"--token-grid {grid[0]}x{grid[1]}: no layer has {count} tokens, or up to {EXTRA} more; "
-            + (f"the layers have {', '.join(map(str, sorted(lines)))}" if lines else "no layer has tokens at all")
-        )
+        raise no_such_grid(grid, lines)
     return told
 
 

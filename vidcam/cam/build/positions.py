@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vidcam.cam.build.axes import PLACES, Axis, Factor, Layout, patches, size_of
+from vidcam.errors import UsageError
+
+Grid = tuple[int, int]
+EXTRA = 16
+"""Class and register tokens beside the patches, at most, where a grid is only told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ def positions(layout: Layout | None) -> Positions | None:
         return None
     batch, *places, channels = layout
     folded = [f.kind for f in batch] == ["batch", "time"]
-    if [f.kind for f in batch] != ["batch"] and not folded:
+    if [f.kind for f in batch] not in (["batch"], []) and not folded:  # an axis of one picture has no factor
         return None
     time = (batch[1],) if folded else ()
     before: int | None = None
@@ -89,3 +94,10 @@ def attends(layout: Layout | None) -> str:
         return ""  # a picture's rows and columns
     lead = [f for axis in layout[:-2] for f in axis]
     return "windows" if any(f.kind in ("row", "column") for f in lead) else "all"
+
+
+def no_such_grid(grid: Grid, lines: Collection[int]) -> UsageError:
+    """Returns the error of a grid that was told and that no list of tokens is of; `lines` are their lengths."""
+    told = f"the layers have {', '.join(map(str, sorted(lines)))}" if lines else "no layer has tokens at all"
+    count = math.prod(grid)
+    return UsageError(f"--token-grid {grid[0]}x{grid[1]}: no layer has {count} tokens, or up to {EXTRA} more; {told}")

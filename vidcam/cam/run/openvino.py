@@ -75,11 +75,26 @@ class OpenVINO:
         key = (size, layer)
         with self._lock:
             if key not in self._heads:
-                head = _headed(self._supply(*size).model(), layer)
-                head.reshape({"features": [CHUNK, *features.shape[1:]]})
-                self._heads[key] = _compile(head)
-            found = _outputs(self._heads[key], {"features": _filled(features, CHUNK)}, len(features))
-        return found["logits"]
+                model = self._supply(*size).model()
+                count = 1 if takes_one(model) else CHUNK
+                head = _headed(model, layer)
+                head.reshape({"features": [count, *features.shape[1:]]})
+                self._heads[key] = _compile(head), count
+            request, count = self._heads[key]
+            parts = [features[i : i + count] for i in range(0, len(features), count)]
+            found = [_outputs(request, {"features": _filled(part, count)}, len(part))["logits"] for part in parts]
+        return np.concatenate(found)
+
+
+def takes_one(model: Any) -> bool:
+    """Tells whether a graph takes one picture at a time."""
+    batch = model.input("images").partial_shape[0]
+    return bool(batch.is_static and batch.get_length() == 1)
+
+
+def _of(array: Array, name: str, number: int) -> Array:
+    """Returns what an input beside the pictures is for one of them."""
+    return array[number : number + 1] if name == "mask" else array
 
 
 class _Sizes:
@@ -144,10 +159,14 @@ class _Sized:
         self._batch_size = batch_size
         self._requests: dict[int, Any] = {}
         self._singles = 0
+        self._one_by_one = takes_one(model)
 
     def run(self, images: Array, rest: dict[str, Array]) -> dict[str, Array]:
         count = len(images)
-        batch = self._batch(count)
+        if self._one_by_one and count > 1:
+            each = [self.run(images[i : i + 1], {n: _of(a, n, i) for n, a in rest.items()}) for i in range(count)]
+            return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+        batch = 1 if self._one_by_one else self._batch(count)
         inputs = {"images": images, **rest}
         if batch > count:
             filled = ("images", "mask")
