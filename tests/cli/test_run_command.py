@@ -275,3 +275,36 @@ def test_a_picture_without_a_terminal_has_no_bar(files, tmp_path, capfd):
     line = r"binary \(class 0, class 1\), Grad-CAM of last, scaling \w+ \(.*\), fit squash, (OpenVINO|TensorFlow)\n"
     assert re.fullmatch(line, stderr)
     assert np.asarray(Image.open(tmp_path / "o.png")).shape == (48, 64, 3)
+
+
+def test_several_models_have_their_own_options_and_a_summary(files, tmp_path, capfd):
+    models = ("--model", files / "model.keras", "--model", files / "binary.keras")
+    own = ("--labels", files / "labels.txt", "--labels", "-", "--layer", "-", "--layer", "first", "--fit", "squash")
+    code, stdout, stderr = vidcam(capfd, "run", files / "clip.mp4", "-o", tmp_path / "o.mp4", *models, *own)
+    assert code == 0
+    assert [line.split(",")[0] for line in stderr.splitlines()] == ["model (cat", "binary (class 0"]
+    assert re.findall("Grad-CAM of (\\w+)", stderr) == ["last", "first"]
+    lines = stdout.splitlines()
+    assert lines[0].startswith(f"{tmp_path / 'o.mp4'}: 12 frames, 128x48, ")
+    assert [line.split(":")[0] for line in lines[1:]] == ["model", "binary", "model and binary"]
+    assert "they know different classes, so that maps alone are compared, over 12 frames" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--model", "a", "--model", "b", "--model", "c", "--model", "d", "--model", "e"), "--model is given 5 times"),
+        (
+            ("--model", "a", "--model", "b", "--fit", "pad", "--fit", "crop", "--fit", "-"),
+            "--fit is given 3 times for 2 models; give it once, or 2 times, - for a model's own",
+        ),
+        (("--model", "a", "--fit", "pad", "--fit", "crop"), "--fit is given 2 times for 1 model; give it once"),
+        (("--model", "a", "--model", "b", "--workers", "2"), "--workers 2: cannot be chosen with several --model"),
+        (("--model", "a", "--model", "b", "--from-maps", "m.npz"), "--model cannot be chosen with --from-maps m.npz"),
+    ],
+)
+def test_what_several_models_cannot_have_is_one_line(files, tmp_path, capfd, options, said):
+    code, stdout, stderr = vidcam(capfd, "run", files / "clip.mp4", "-o", tmp_path / "o.mp4", *options)
+    assert (code, stdout) == (2, "")
+    assert said in stderr
+    assert len(stderr.splitlines()) == 1

@@ -35,12 +35,12 @@ def explanation(i):
 def run(cells):
     grid = SINGLE if cells == 1 else Grid(cells, ("",) * cells, False)
     batches = [Explained([f], (explanation(i),) * cells, [False]) for i, f in enumerate(frames())]
-    return [drawn.picture for drawn in draw(batches, LOOK, ("a", "b"), grid)]
+    return [drawn.picture for drawn in draw(batches, LOOK, [("a", "b")] * cells, grid)]
 
 
 def kept(cells):
     track = Track.concatenate(frames(), [explanation(i) for i in range(SWITCH + 1)], ("a", "b"), {})
-    return [drawn.picture for drawn in draw(replay(frames(), [track]), LOOK, ("a", "b"))]
+    return [drawn.picture for drawn in draw(replay(frames(), [track]), LOOK, [("a", "b")])]
 
 
 @pytest.mark.parametrize(("pictures", "cells"), [(run, 1), (kept, 1), (run, 2)])

@@ -34,7 +34,7 @@ def pictures(look: Look, meta: dict[str, str] | None, source: list[Frame], cells
     batches = [Explained([f], (explanation(i),) * cells, [False]) for i, f in enumerate(source)]
     metas = () if meta is None else (meta,) * cells
     planes = source[0].planes is not None
-    return list(draw(batches, look, LABELS, grid, metas=metas, planes=planes))
+    return list(draw(batches, look, [LABELS] * cells, grid, metas=metas, planes=planes))
 
 
 @pytest.mark.parametrize("cells", [1, 2])
@@ -74,7 +74,7 @@ def test_on_the_planes_of_a_video_as_well() -> None:
 
 def test_kept_maps_know_it() -> None:
     track = Track.concatenate(frames(), [explanation(i) for i in range(len(frames()))], LABELS, META)
-    made = list(draw(replay(frames(), [track]), LOOK, LABELS, metas=[track.meta]))
+    made = list(draw(replay(frames(), [track]), LOOK, [LABELS], metas=[track.meta]))
     np.testing.assert_array_equal(made[FIRST].picture, frames()[FIRST].rgb())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidcam.render import Timeline, cell_size, draw_colorbar, scaled, tile
+from vidcam.render import Timeline, cell_size, draw_colorbar, moved, scaled, tile
 from vidcam.render.colormap import colormap_table
 from vidcam.render.timeline import COLORS, leading, strip_height
 from vidcam.types import Placement, Planes
@@ -37,25 +37,23 @@ def test_nine_cells_of_a_tall_video_stay_within_full_hd_and_keep_their_aspect():
 
 def test_shrinking_moves_the_part_that_the_model_saw():
     placement = Placement((64, 48), (32, 32), (8.0, 0.0, 56.0, 48.0), (0.0, 0.0, 32.0, 32.0))
-    small, placed = scaled(picture(), placement, (32, 24))
+    small, placed = scaled(picture(), (32, 24)), moved(placement, (32, 24))
     assert small.shape == (24, 32, 3)
     assert placed == Placement((32, 24), (32, 32), (4.0, 0.0, 28.0, 24.0), (0.0, 0.0, 32.0, 32.0))
-    same, unmoved = scaled(small, placed, (32, 24))
-    assert same is small
-    assert unmoved is placed
-    assert scaled(picture(), placement, (128, 96))[1].source == (16.0, 0.0, 112.0, 96.0)
-    assert scaled(picture(), placement, (1, 1))[1].source == (0.0, 0.0, 1.0, 1.0)  # never nothing
+    assert scaled(small, (32, 24)) is small
+    assert moved(placed, (32, 24)) is placed
+    assert moved(placement, (128, 96)).source == (16.0, 0.0, 112.0, 96.0)
+    assert moved(placement, (1, 1)).source == (0.0, 0.0, 1.0, 1.0)  # never nothing
+    assert moved(placement, (24, 18), step=2).source == (4.0, 0.0, 20.0, 18.0)  # exactly, 3 to 21
 
 
 def test_planes_are_scaled_as_pictures_are():
     planes = Planes(
         np.full((48, 64), 90, np.uint8), *(np.full((24, 32), v, np.uint8) for v in (110, 140)), matrix="bt709"
     )
-    placement = Placement((64, 48), (32, 32), (8.0, 0.0, 56.0, 48.0), (0.0, 0.0, 32.0, 32.0))
-    small, placed = scaled(planes, placement, (32, 24))
+    small = scaled(planes, (32, 24))
     assert [p.shape for p in small.all] == [(24, 32), (12, 16), (12, 16)]
     assert [int(p.min()) for p in small.all] == [int(p.max()) for p in small.all] == [90, 110, 140]
-    assert placed == scaled(picture(), placement, (32, 24))[1]
 
 
 def test_cells_of_a_given_width_share_it_and_the_rest_is_black():

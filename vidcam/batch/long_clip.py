@@ -93,8 +93,8 @@ def run_in_parts(
     result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)
     close_folder(film)
     assert result.track is not None
-    shares = None if region is None else shares_of(result.track, region)
-    result = replace(result, shares=shares, seconds=time.monotonic() - began)
+    found = () if region is None else (shares_of(result.track, region),)
+    result = replace(result, model_shares=found, seconds=time.monotonic() - began)
     if files["report"] is None:
         return result
     return with_page(

@@ -236,7 +236,7 @@ class Bench:
         record, page = self._record, ""
         region = region_of(job.input.boxes, job.input.masks, media.start)
         if region is not None:
-            result = replace(result, shares=shares_of(result.track, region))
+            result = replace(result, model_shares=(shares_of(result.track, region),))
         if self._settings.report:
             page = _page(record.output)
             result = with_page(

@@ -13,9 +13,10 @@ import click
 from vidcam._fits import FITS
 from vidcam._options import Number, names_of
 from vidcam.cam.options import MapOptions
+from vidcam.cli import count
 from vidcam.errors import UsageError
 from vidcam.media.times import parse_time
-from vidcam.models.zoo import DEFAULT_MODEL, names
+from vidcam.models.zoo import DEFAULT_MODEL, MODELS, names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,50 +106,96 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+class Own(click.ParamType):  # type: ignore[type-arg]
+    """A value of another type, or `-` for what a model says of itself, where there are several models.
+
+    Args:
+        type: the other type.
+    """
+
+    def __init__(self, type: click.ParamType) -> None:  # type: ignore[type-arg]
+        self.name = type.name
+        self._type = type
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return None if value == "-" else self._type.convert(value, param, ctx)
+
+
 def model_options(function: F) -> F:
     """Adds the options that say which classifier; `model_arguments` turns them into `load_model`'s."""
-    return _together(
-        click.option(
-            "--model",
-            metavar="NAME|PATH",
-            default=DEFAULT_MODEL,
-            show_default=True,
-            help=f"A model file or folder, or one of: {', '.join(names())}.",
-        ),
-        loading_options,
-    )(function)
+    return _together(_model_option(several=False), loading_options)(function)
+
+
+def models_options(function: F) -> F:
+    """Adds the options that say which classifiers, one or several; see `models_arguments`."""
+    return _together(_model_option(several=True), several_loading_options)(function)
+
+
+def _model_option(*, several: bool) -> Callable[[F], F]:
+    text = f"A model file or folder, or one of: {', '.join(names())}."
+    text += " Several, up to four, are compared." if several else ""
+    default: Any = (DEFAULT_MODEL,) if several else DEFAULT_MODEL
+    return click.option("--model", metavar="NAME|PATH", default=default, show_default=True, multiple=several, help=text)
 
 
 def loading_options(function: F) -> F:
     """Adds the options that say how a classifier is loaded, for commands that name it otherwise than by --model."""
-    return _together(
-        click.option(
-            "--weights", type=click.Path(path_type=Path), help="Weights of a model by name, where there is no network."
+    return _together(*_of_each(several=False), *_of_all())(function)
+
+
+def several_loading_options(function: F) -> F:
+    """Adds the same for several classifiers: each option once for all of them, or once for each."""
+    layer = next(f for f in fields(MapOptions) if f.name == "layer")
+    own = click.option(
+        "--layer", type=Own(click.STRING), multiple=True, metavar=layer.metadata["metavar"], help=layer.metadata["help"]
+    )
+    return _together(*_of_each(several=True), own, *_of_all())(function)
+
+
+def _of_each(*, several: bool) -> list[Callable[[F], F]]:
+    """Returns the options of which several models may have one each."""
+    path: click.ParamType = click.Path(path_type=Path)  # type: ignore[type-arg]
+    kinds: dict[str, tuple[click.ParamType, str | None, str]] = {  # type: ignore[type-arg]
+        "--weights": (path, None, "Weights of a model by name, where there is no network."),
+        "--labels": (path, None, "Class names: text, one a line, or JSON."),
+        "--preprocess": (
+            click.STRING,
+            "NAME|mean=M,std=S",
+            "What the model takes: none (0..255), unit (0..1), tf (-1..1), torch or caffe (ImageNet's ways), or mean "
+            "and std in numbers, one or three each; found out where it can be.",
         ),
-        click.option("--labels", type=click.Path(path_type=Path), help="Class names: text, one a line, or JSON."),
-        click.option(
-            "--preprocess",
-            metavar="NAME|mean=M,std=S",
-            help="What the model takes: none (0..255), unit (0..1), tf (-1..1), torch or caffe (ImageNet's ways), or "
-            "mean and std in numbers, one or three each; found out where it can be.",
+        "--input-size": (Size(), None, "The model's input; with `keep`, its short side."),
+        "--fit": (
+            click.Choice(FITS),
+            f"[{'|'.join(FITS)}]",
+            "How frames of another shape are fitted to the input."
+            + (" Of several models each may have its own: the option for each in turn, - for none." if several else ""),
         ),
-        click.option("--input-size", type=Size(), help="The model's input; with `keep`, its short side."),
-        click.option("--fit", type=click.Choice(FITS), help="How frames of another shape are fitted to the input."),
-        click.option(
-            "--model-output", metavar="NAME|INDEX", help="The output that gives the classes, of a model with several."
+        "--model-output": (
+            click.STRING,
+            "NAME|INDEX",
+            "The output that gives the classes, of a model with several.",
         ),
-        click.option(
-            "--token-grid",
-            type=Grid(),
-            metavar="HxW",
-            help="Rows and columns of a transformer's patches, where they cannot be found.",
+        "--token-grid": (
+            Grid(),
+            "HxW",
+            "Rows and columns of a transformer's patches, where they cannot be found.",
         ),
-        click.option(
-            "--clip-frames",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Frames that a network that sees time is shown at once, where it takes any number.",
+        "--clip-frames": (
+            click.IntRange(min=1),
+            "N",
+            "Frames that a network that sees time is shown at once, where it takes any number.",
         ),
+    }
+    return [
+        click.option(name, type=Own(kind) if several else kind, multiple=several, metavar=metavar, help=text)
+        for name, (kind, metavar, text) in kinds.items()
+    ]
+
+
+def _of_all() -> list[Callable[[F], F]]:
+    """Returns the options that all models have in common."""
+    return [
         click.option(
             "--custom-objects",
             type=click.Path(path_type=Path),
@@ -156,7 +203,7 @@ def loading_options(function: F) -> F:
             help="Python file with the model's own classes; it is run.",
         ),
         click.option("--unsafe-model", is_flag=True, help="Load Lambda layers: runs code from the model file."),
-    )(function)
+    ]
 
 
 def options_of(kind: type, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> Callable[[F], F]:
@@ -201,6 +248,8 @@ def common_options(function: F) -> F:
     )(function)
 
 
+EACH = ("weights", "labels", "preprocess", "input_size", "fit", "model_output", "token_grid", "clip_frames")
+"""Options of which several models may have one each."""
 MODEL_ARGUMENTS = (
     *("model", "weights", "labels", "preprocess", "input_size", "fit"),
     *("token_grid", "clip_frames", "custom_objects"),
@@ -235,3 +284,34 @@ def model_arguments(options: dict[str, Any]) -> dict[str, Any]:
     arguments = {name: options.pop(name) for name in MODEL_ARGUMENTS}
     arguments["output"] = options.pop("model_output")
     return {**arguments, "unsafe": options.pop("unsafe_model")}
+
+
+def models_arguments(options: dict[str, Any], models: Sequence[str]) -> list[dict[str, Any]]:
+    """Takes the options of several models out of a command's options and returns `load_model`'s arguments for each.
+
+    A layer of the only model, or one for all of them, stays among the command's options.
+
+    Args:
+        options: the command's.
+        models: names or files, one at least.
+
+    Raises:
+        UsageError: there are too many, or an option is given neither once nor once for each model.
+    """
+    if len(models) > MODELS:
+        raise UsageError(f"--model is given {len(models)} times; up to {MODELS} models can be compared on one clip")
+    given = {name: options.pop(name) for name in (*EACH, "layer")}
+    common = {"custom_objects": options.pop("custom_objects"), "unsafe": options.pop("unsafe_model")}
+    arguments = [{"model": model, **common} for model in models]
+    for name, values in given.items():
+        if len(values) not in (0, 1, len(models)):
+            option = f"--{name.replace('_', '-')}"
+            each = f"once, or {len(models)} times, - for a model's own" if len(models) > 1 else "once"
+            raise UsageError(f"{option} is given {len(values)} times for {count(len(models), 'model')}; give it {each}")
+        if name == "layer" and len(values) < 2:
+            options["layer"] = values[0] if values else None
+            continue
+        key = "output" if name == "model_output" else name
+        for i, own in enumerate(arguments):
+            own[key] = (values[0] if len(values) == 1 else values[i]) if values else None
+    return arguments

@@ -15,7 +15,14 @@ from vidcam._files import size_text
 from vidcam.cam.options import MapOptions
 from vidcam.cam.run import ENGINE_NAMES
 from vidcam.cli import count, printable, say
-from vidcam.cli.options import MODEL_CHOICES, check_unchosen, common_options, model_arguments, model_options, options_of
+from vidcam.cli.options import (
+    MODEL_CHOICES,
+    check_unchosen,
+    common_options,
+    models_arguments,
+    models_options,
+    options_of,
+)
 from vidcam.cli.progress import Bar, interruptible
 from vidcam.cli.timings import table
 from vidcam.errors import Interrupted, UsageError, VidcamError
@@ -39,8 +46,8 @@ if TYPE_CHECKING:
     metavar="OUT",
     help="File (.mp4, .mov, .mkv, .gif, .webp, .png, .jpg) or directory; NAME_cam.EXT by default.",
 )
-@model_options
-@options_of(MapOptions)
+@models_options
+@options_of(MapOptions, without=("layer",))
 @options_of(Look)
 @click.option(
     "--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Numbers of each frame: .csv or .jsonl."
@@ -85,7 +92,9 @@ if TYPE_CHECKING:
 )
 @click.option("-v", "--verbose", is_flag=True, help="End with a table of what each stage took.")
 @common_options
-def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool, **options: Any) -> int:
+def run(
+    source: Path, output: str | None, model: tuple[str, ...], from_maps: Path | None, *, quiet: bool, **options: Any
+) -> int:
     """Lay a classifier's Grad-CAM over a video, GIF or image.
 
     \b
@@ -93,6 +102,7 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     vidcam run clip.mp4 -o clip.gif --model mobilenet_v2 --target tabby
     vidcam run photo.jpg --model my_model.keras --view side-by-side
     vidcam run clip.mp4 --method gradcam,layercam,eigencam
+    vidcam run clip.mp4 --model old.keras --model new.keras --report compared.html
     """
     from vidcam.models import load_model
     from vidcam.pipeline import run as run_pipeline
@@ -103,19 +113,15 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
     partial_output, strict = not options.pop("no_partial"), options.pop("strict")
     if from_maps is not None:
         check_unchosen(MODEL_CHOICES, f"--from-maps {from_maps}: its maps are made")
-    arguments = model_arguments(options)
-    model = None if from_maps is not None else partial(load_model, **arguments)
+    arguments = models_arguments(options, model)
     workers = options.pop("workers")
     if workers > 1:
-        refused = {"--from-maps": from_maps, "--verbose": options["measure"] or None}
-        for name, value in refused.items():
-            if value is not None:
-                raise UsageError(f"--workers {workers}: cannot be chosen with {name}, which is about one process")
+        _check_workers(workers, {**options, "from_maps": from_maps, "several models": len(model) > 1})
     with Bar("frames", quiet) as bar, interruptible() as stop:
         try:
             divided = None
             if workers > 1:
-                divided = _in_parts(source, output, arguments, workers, dict(options), quiet=quiet, cancelled=stop)
+                divided = _in_parts(source, output, arguments[0], workers, dict(options), quiet=quiet, cancelled=stop)
                 if divided is None and not quiet:
                     click.echo(
                         f"note: --workers {workers}: the clip is too short or cannot be cut; done in one", err=True
@@ -123,10 +129,10 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
             result = divided or run_pipeline(
                 source,
                 output,
-                model=model,
+                model=None if from_maps is not None else [partial(load_model, **own) for own in arguments],
                 track=from_maps,
                 progress=bar.update,
-                on_model=None if quiet else _say_model,
+                on_model=None if quiet else _say_models,
                 cancelled=stop,
                 partial_output=partial_output,
                 **options,
@@ -144,6 +150,14 @@ def run(source: Path, output: str | None, from_maps: Path | None, *, quiet: bool
         say(f"{source}: {count(result.damaged, 'frame')} could not be read (--strict)")
         return 1
     return 0
+
+
+def _check_workers(workers: int, options: dict[str, Any]) -> None:
+    """Refuses what several processes cannot do."""
+    names = {"from_maps": "--from-maps", "measure": "--verbose", "several models": "several --model"}
+    for name, shown in names.items():
+        if options[name]:
+            raise UsageError(f"--workers {workers}: cannot be chosen with {shown}, which is about one process")
 
 
 def _in_parts(
@@ -176,12 +190,20 @@ def _in_parts(
         )
 
 
-def _say_model(explainers: Sequence[Explainer]) -> None:
+def _say_models(explainers: Sequence[Explainer]) -> None:
+    models: dict[int, list[Explainer]] = {}
+    for explainer in explainers:
+        models.setdefault(id(explainer.classifier), []).append(explainer)
+    for own in models.values():
+        _say_model(own, hint=len(models) == 1)
+
+
+def _say_model(explainers: Sequence[Explainer], *, hint: bool) -> None:
     c = explainers[0].classifier
     classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
     classes += f", {c.labels_from}" if c.labels_from.endswith("assumed") else ""
     methods = ", ".join(explainer.method.title for explainer in explainers)
-    more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if c.name in BUNDLED else ""
+    more = "; it knows two classes, --model mobilenet_v2 knows a thousand" if hint and c.name in BUNDLED else ""
     engines = ", ".join(dict.fromkeys(ENGINE_NAMES[explainer.engine] for explainer in explainers))
     scaling = f"scaling {c.preprocess}" + (f" ({c.preprocess_from})" if c.preprocess_from else "")
     text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, {scaling}, fit {c.fit}, {engines}{more}"
@@ -199,10 +221,22 @@ def _summary(result: Result) -> None:
     frames = count(there, "frame") if result.frames == there else f"{result.frames} of {count(there, 'frame')}"
     if result.damaged:
         frames += f", {result.damaged} unreadable"
-    seen = "; ".join(_seen(list(same)) for _, same in groupby(result.tallies, key=lambda tally: tally.asked))
-    click.echo(printable(f"{result.path}: {frames}, {width}x{height}, {size}, {result.seconds:.1f} s; {seen}"))
-    if result.shares is not None:
-        click.echo(_shares(result.shares))
+    made = f"{result.path}: {frames}, {width}x{height}, {size}, {result.seconds:.1f} s"
+    models = [(name, list(own)) for name, own in groupby(result.tallies, key=lambda tally: tally.model)]
+    seen = [
+        "; ".join(_seen(list(same)) for _, same in groupby(own, key=lambda tally: tally.asked)) for _, own in models
+    ]
+    if result.comparison is None:
+        click.echo(printable(f"{made}; {seen[0]}"))
+    else:
+        click.echo(printable(made))
+        for (name, _), text in zip(models, seen, strict=True):
+            click.echo(printable(f"{name}: {text}"))
+        for line in result.comparison.lines():
+            click.echo(printable(line))
+    names = result.comparison.names if result.comparison else ("",)
+    for name, shares in zip(names, result.model_shares, strict=False):
+        click.echo(printable(f"{name}{': ' if name else ''}{_shares(shares)}"))
 
 
 def _shares(shares: Shares) -> str:

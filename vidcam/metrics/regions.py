@@ -19,7 +19,7 @@ import numpy as np
 
 from vidcam.errors import UsageError, VidcamError
 from vidcam.metrics.controls import centred_map
-from vidcam.render import spread
+from vidcam.render import moved, spread
 from vidcam.types import Array, Box, Placement, Track
 
 SIDES = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
@@ -258,7 +258,7 @@ def shares_of(track: Track, region: Region) -> Shares:
         track: the clip's maps.
         region: where the thing is.
     """
-    small = _smaller(track.placement)
+    small = smaller(track.placement, SIDE)
     grid = (track.maps.shape[1], track.maps.shape[2])
     even, centre = spread(np.ones(grid, np.float32), small), spread(centred_map(grid), small)
     found = np.full((3, len(track)), math.nan)
@@ -272,12 +272,9 @@ def shares_of(track: Track, region: Region) -> Shares:
     return Shares(*found)
 
 
-def _smaller(placement: Placement) -> Placement:
-    """Returns the same placement of a smaller picture, which is enough to add up heat."""
+def smaller(placement: Placement, side: int) -> Placement:
+    """Returns the same placement of a smaller picture, its longer side of so many pixels at most."""
     width, height = placement.frame
-    share = min(1.0, SIDE / max(width, height))
+    share = min(1.0, side / max(width, height))
     frame = (max(1, round(width * share)), max(1, round(height * share)))
-    x, y = frame[0] / width, frame[1] / height
-    x0, y0, x1, y1 = placement.source
-    source = float(round(x0 * x)), float(round(y0 * y)), float(round(x1 * x)), float(round(y1 * y))
-    return Placement(frame, placement.input, source, placement.target)
+    return moved(placement, frame)

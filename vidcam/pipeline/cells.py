@@ -1,10 +1,11 @@
-"""Which maps a picture shows: one, or a grid of methods and targets, each cell with its own map."""
+"""Which maps a picture shows: one, or a grid of models, methods and targets, each cell with its own map."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vidcam.cam import Explainer, alternatives, find_method
@@ -29,13 +30,20 @@ class Grid:
 
     Attributes:
         columns: cells in a row.
-        titles: a name for each cell, empty where there is one method only.
+        titles: a name for each cell, empty where there is one method of one model only.
         targets: whether cells differ in their targets, which are named then, also without captions.
+        models: a name for each model where there are several; the first cells are theirs, one each in this order.
     """
 
     columns: int
     titles: tuple[str, ...]
     targets: bool
+    models: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> int:
+        """How many models there are."""
+        return len(self.models) or 1
 
     def places(self, beside: bool) -> tuple[int, tuple[int | None, ...]]:
         """Lays the cells out.
@@ -49,10 +57,11 @@ class Grid:
         cells = range(len(self.titles))
         if not beside:
             return self.columns, tuple(cells)
-        if not (self.targets and self.titles[0]):
+        rows = len(cells) > self.compared if self.models else self.targets and self.titles[0]
+        if not rows:
             return _square(len(cells) + 1), (-1, *cells)
-        rows = [cells[i : i + self.columns] for i in range(0, len(cells), self.columns)]
-        return self.columns + 1, tuple(i for n, row in enumerate(rows) for i in (None if n else -1, *row))
+        lines = [cells[i : i + self.columns] for i in range(0, len(cells), self.columns)]
+        return self.columns + 1, tuple(i for n, line in enumerate(lines) for i in (None if n else -1, *line))
 
 
 SINGLE = Grid(1, ("",), False)
@@ -99,6 +108,51 @@ def make_cells(
     both = len(methods) > 1 and len(targets) > 1
     columns = len(targets) if both else _square(len(cells))
     return cells, Grid(columns, tuple(titles), len(targets) > 1)
+
+
+def make_model_cells(
+    classifiers: Sequence[Classifier], how: MapOptions, batch_size: int, make: Callable[..., Explainer] = explainer_for
+) -> tuple[list[GridCell], Grid]:
+    """Builds what a picture of one or several models needs.
+
+    Args:
+        classifiers: what is explained, one at least.
+        how: how the maps of each are made.
+        batch_size: frames computed at once.
+        make: makes an explainer.
+
+    Returns:
+        The cells in reading order, and their layout: of several models one column each where each has several methods
+        or targets, else as square as can be.
+
+    Raises:
+        UsageError: models have different numbers of targets.
+    """
+    if len(classifiers) == 1:
+        return make_cells(classifiers[0], how, batch_size, make)
+    names = names_of_models(classifiers)
+    made = [make_cells(classifier, how, batch_size, make) for classifier in classifiers]
+    if len({len(cells) for cells, _ in made}) > 1:
+        raise UsageError(f"target {how.target}: stands for one class of some of the models and for several of others")
+    rows = range(len(made[0][0]))
+    cells = [own[row] for row in rows for own, _ in made]
+    titles = [
+        ", ".join(t for t in (n, grid.titles[row]) if t)
+        for row in rows
+        for n, (_, grid) in zip(names, made, strict=True)
+    ]
+    columns = len(names) if len(rows) > 1 else _square(len(names))
+    return cells, Grid(columns, tuple(titles), made[0][1].targets, names)
+
+
+def names_of_models(classifiers: Sequence[Classifier]) -> tuple[str, ...]:
+    """Names models, all differently: by their own names, their files' folders where these are alike, and numbers."""
+    folders: dict[str, set[str]] = {}
+    for c in classifiers:
+        folders.setdefault(c.name, set()).add(Path(c.source).parent.name)
+    apart = {name for name, found in folders.items() if len(found) > 1}
+    names = [f"{Path(c.source).parent.name}/{c.name}".lstrip("/") if c.name in apart else c.name for c in classifiers]
+    return tuple(f"{n} ({names[:i].count(n) + 1})" if names.count(n) > 1 else n for i, n in enumerate(names))
 
 
 def _square(count: int) -> int:

@@ -18,7 +18,7 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.pipeline.windows import explain_windows, predict_windows
-from vidcam.types import Frame, Track
+from vidcam.types import Array, Frame, Track
 
 Progress = Callable[[int, int | None], None]
 
@@ -121,34 +121,41 @@ class Passes:
         return False
 
 
-def best_class(reader: ReadAhead, selection: Selection, cell: GridCell, passes: Passes, meter: Meter) -> int:
+def best_classes(
+    reader: ReadAhead, selection: Selection, cells: Sequence[GridCell], passes: Passes, meter: Meter
+) -> list[int]:
     """Classifies a whole clip.
 
     Returns:
-        The class with the greatest mean probability: `clip-top`.
+        For each of the cells, of another model each, the class with the greatest mean probability: `clip-top`.
     """
-    total = np.zeros(len(cell.explainer.classifier.labels))
+    totals = [np.zeros(len(cell.explainer.classifier.labels)) for cell in cells]
     with Stages() as stages:
-        if cell.explainer.sees_time:
-            predicted = predict_windows(stages, selection.every(reader.frames()), cell, meter)
+        predicted: Iterator[tuple[Frame, list[Array]]]
+        if cells[0].explainer.sees_time:
+            windows = predict_windows(stages, selection.every(reader.frames()), cells[0], meter)
+            predicted = ((frame, [probabilities]) for frame, probabilities in windows)
         else:
-            predicted = predict(stages, selection(reader.frames()), cell.explainer, meter)
+            predicted = predict(stages, selection(reader.frames()), [cell.explainer for cell in cells], meter)
         for frame, probabilities in predicted:
-            if len(probabilities):
-                total += probabilities.sum(axis=0)
+            for model, found in enumerate(probabilities):
+                totals[model] += found.sum(axis=0)
             if passes.reach(frame):
                 break
-    return int(total.argmax())
+    return [int(total.argmax()) for total in totals]
 
 
 def resolve(
     reader: ReadAhead, selection: Selection, cells: Sequence[GridCell], passes: Passes, meter: Meter
 ) -> list[GridCell]:
-    """Puts the clip's best class in the place of `clip-top`, where a cell asks for it."""
+    """Puts the clip's best class, as each model sees it, in the place of `clip-top`, where a cell asks for it."""
     if all(cell.target != CLIP_TOP for cell in cells):
         return list(cells)
-    best = best_class(reader, selection, cells[0], passes, meter)
-    return [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
+    models = {id(cell.explainer.classifier): cell for cell in reversed(cells)}
+    best = dict(zip(models, best_classes(reader, selection, [*models.values()], passes, meter), strict=True))
+    return [
+        replace(cell, target=best[id(cell.explainer.classifier)]) if cell.target == CLIP_TOP else cell for cell in cells
+    ]
 
 
 def explain_clip(
@@ -175,7 +182,7 @@ def explain_clip(
     Returns:
         A track for each cell; none where the clip has no frame.
     """
-    recorder = TrackRecorder(cells[0].explainer.classifier.labels, metas)
+    recorder = TrackRecorder([cell.explainer.classifier.labels for cell in cells], metas)
     with Stages() as stages:
         if cells[0].explainer.sees_time:
             explained = explain_windows(stages, selection.every(reader.frames()), cells, meter, moving=moving)

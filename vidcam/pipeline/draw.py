@@ -25,17 +25,23 @@ from vidcam.render import (
     compose_planes,
     draw_caption,
     draw_colorbar,
+    moved,
     scaled,
     suits_planes,
     tile,
+    tile_planes,
 )
 from vidcam.render import histories as new_histories
-from vidcam.types import Array, Explanation, Frame, Placement, Planes, Track
+from vidcam.render.grid import GRID_PIXELS
+from vidcam.types import Array, Frame, Placement, Planes, Track
+
+MODEL_PIXELS = 640 * 360
+"""What the cells of several models together may have, where the frame itself is not larger."""
 
 
 def on_planes(look: Look, grid: Grid) -> bool:
     """Tells whether pictures can be drawn on the planes that a video stores, without a way through RGB."""
-    return look.view == "overlay" and len(grid.titles) == 1
+    return look.view == "overlay" and (len(grid.titles) == 1 or bool(grid.models))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,48 +75,72 @@ class Drawer:
     """What is needed to draw any frame: the look, the class names, the cells and the history of each.
 
     Attributes:
+        labels: of each cell, a name for each class.
         silent: for each cell the target of which it shows no heat, see `silent_target`.
         planes: whether frames that are stored as planes stay planes.
         width: of the pictures in pixels, None for that of the frames.
-        steadiness: measures the first cell's heat as it is shown.
+        steadiness: measure the first cells' heat as it is shown, one each.
+        strips: drawn under the pictures.
     """
 
     look: Look
-    labels: Sequence[str]
+    labels: Sequence[Sequence[str]]
     grid: Grid
     histories: Sequence[History]
     silent: Sequence[tuple[int, ...] | None]
     planes: bool = False
     width: int | None = None
-    steadiness: Steadiness | None = None
+    steadiness: Sequence[Steadiness] = ()
+    strips: Strips | None = None
 
     def heat(self, batch: Explained, i: int, cell: int) -> tuple[Array, float, bool]:
         """Returns a cell's map of a frame, to be asked for once a frame, the value that is hottest, and whether there
         is a class to show heat of."""
         e, time = batch.explanations[cell], float(batch.frames[i].time)
-        raw, peak = self.histories[cell](e.maps[i], time, e.targets[i], cut=batch.cuts[i], motion=batch.motion(i))
+        raw, peak = self.histories[cell](e.maps[i], time, e.targets[i], cut=batch.cuts[i], motion=batch.motion(i, cell))
         warm = e.targets[i] != self.silent[cell]
         if not warm:
             raw, peak = np.zeros_like(raw), 0.0
-        if cell == 0 and self.steadiness is not None and batch.moves:
+        if cell < len(self.steadiness) and batch.moves:
             shown = np.clip(raw / peak, 0.0, 1.0) if peak > 0 else np.zeros_like(raw)
-            self.steadiness.add(batch.moves[i], [shown], batch.cuts[i])
+            self.steadiness[cell].add(batch.moves[cell][i], [shown], batch.cuts[i])
         return raw, peak, warm
 
-    def text(self, e: Explanation, i: int, title: str) -> str:
-        """Returns what is written on a cell: the method where there are several, the target and its probability."""
-        said = ""
+    def text(self, batch: Explained, i: int, cell: int) -> str:
+        """Returns what is written on a cell: model and method where there are several, the target and its
+        probability."""
+        e, title, labels, said = batch.explanations[cell], self.grid.titles[cell], self.labels[cell], ""
         if self.look.caption:
-            said = caption_text(e.targets[i], e.probabilities[i], self.labels)
+            said = caption_text(e.targets[i], e.probabilities[i], labels)
         elif self.grid.targets:
-            said = target_name(e.targets[i], self.labels)
+            said = target_name(e.targets[i], labels)
         return f"{title}: {said}" if title and said else title or said
+
+
+class Strips:
+    """Classes over time under pictures, each drawn once when the pictures' size is known.
+
+    Args:
+        tracks: the clip's, of each cell.
+    """
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        self._tracks = tracks
+        self._made: dict[int, Timeline] = {}
+
+    def under(self, cell: int, picture: Array, time: float) -> Array:
+        """Puts a cell's strip under a picture."""
+        if cell not in self._made:
+            t = self._tracks[cell]
+            size = (picture.shape[1], picture.shape[0])
+            self._made[cell] = Timeline(t.times, t.probabilities, t.labels, size, t.meta.get("neither"))
+        return self._made[cell].under(picture, time)
 
 
 def draw(
     explained: Iterable[Explained],
     look: Look,
-    labels: Sequence[str],
+    labels: Sequence[Sequence[str]],
     grid: Grid = SINGLE,
     tracks: Sequence[Track] = (),
     *,
@@ -119,14 +149,14 @@ def draw(
     planes: bool = False,
     width: int | None = None,
     meter: Meter | None = None,
-    steadiness: Steadiness | None = None,
+    steadiness: Sequence[Steadiness] = (),
 ) -> Iterator[Drawn]:
     """Draws explained frames.
 
     Args:
         explained: batches in order.
         look: how they are drawn.
-        labels: a name for each class.
+        labels: of each cell, a name for each class.
         grid: how the cells are laid out and named.
         tracks: of each cell, where the clip is known; a look that `needs_clip` needs them.
         histories: of each cell, where drawing goes on from something; new ones by default.
@@ -134,76 +164,81 @@ def draw(
         planes: whether frames that are stored as planes stay planes; not every look can be drawn so, see `on_planes`.
         width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
-        steadiness: measures the first cell's heat as it is shown, where the motion between frames was found.
+        steadiness: measure the first cells' heat as it is shown, one each, where the motion between frames was found.
 
     Yields:
         A picture for each frame, in order.
     """
     histories = histories or new_histories(look, len(grid.titles), tracks)
-    silent = [silent_target(meta, labels) for meta in metas] or [None] * len(grid.titles)
-    drawer = Drawer(look, labels, grid, histories, silent, planes, width, steadiness)
+    silent = [silent_target(m, own) for m, own in zip(metas, labels, strict=False)] or [None] * len(grid.titles)
+    strips = Strips(tracks) if look.view == "timeline" else None
+    drawer = Drawer(look, labels, grid, histories, silent, planes, width, steadiness, strips)
     meter = meter or Meter(False)
-    timeline: Timeline | None = None
     for batch in explained:
         for i in range(len(batch.frames)):
             frame = batch.frames[i]
             with meter.stage("draw"):
                 picture = _picture(batch, i, drawer)
-                if look.view == "timeline" and not isinstance(picture, Planes):
-                    if timeline is None:
-                        size = (picture.shape[1], picture.shape[0])
-                        neither = tracks[0].meta.get("neither")
-                        timeline = Timeline(tracks[0].times, tracks[0].probabilities, labels, size, neither)
-                    picture = timeline.under(picture, float(frame.time))
             # Every stage before this one may still hold the batch, and the encoder what it is given.
             frame = batch.frames[i] = frame.without_picture()
             answers = (Answer(e.targets[i], e.logits[i], e.probabilities[i]) for e in batch.explanations)
             yield Drawn(frame, picture, tuple(answers), batch.is_own(i))
 
 
+_At = tuple[Explained, int, int]
+"""A cell of a frame: its batch, its number in that, and the cell's."""
+
+
 def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
     """Draws all cells of a frame."""
-    frame, look, grid = batch.frames[i], drawer.look, drawer.grid
-    placement = batch.explanations[0].placement
-    if drawer.planes and frame.planes is not None:
-        picture, placed = scaled(frame.planes, placement, _even(placement.frame, drawer.width))
-        if isinstance(picture, Planes) and suits_planes(placed):
-            return _picture_of_planes(picture, placed, batch, i, drawer)
-    beside = look.view == "side-by-side"
-    columns, places = grid.places(beside)
+    frame, look, grid, width = batch.frames[i], drawer.look, drawer.grid, drawer.width
+    whole = batch.explanations[0].placement.frame
+    columns, places = grid.places(look.view == "side-by-side")
     count = len(places) if len(grid.titles) > 1 else 1
-    size = cell_size(placement.frame, count, columns, drawer.width)
-    rgb, placement = scaled(frame.rgb(), placement, size)
+    # Several models are to cost no more than their networks: their cells share the pixels of one picture.
+    size = cell_size(whole, count, columns, width, pixels=MODEL_PIXELS if grid.models else GRID_PIXELS)
+    if drawer.planes and frame.planes is not None:
+        even = size if width is None else even_size(whole, max(2, width // columns))
+        placements = [moved(e.placement, even, step=2) for e in batch.explanations]
+        if all(suits_planes(placement) for placement in placements):
+            picture = scaled(frame.planes, even)
+            assert isinstance(picture, Planes)
+            cells = [_cell_of_planes(picture, p, drawer, (batch, i, cell)) for cell, p in enumerate(placements)]
+            return tile_planes([cells[n] for n in places if n is not None], columns, width)
+    rgb = scaled(frame.rgb(), size)
     assert not isinstance(rgb, Planes)
-    cells = []
-    for cell, (explanation, title) in enumerate(zip(batch.explanations, grid.titles, strict=True)):
-        raw, peak, warm = drawer.heat(batch, i, cell)
-        picture = compose(
-            rgb,
-            raw,
-            placement,
-            peak,
-            view="overlay" if beside else look.view,
-            colormap=look.colormap,
-            alpha=look.alpha,
-            opacity=look.opacity,
-        )
-        if look.colorbar and warm:
-            draw_colorbar(picture, look.colormap, peak)
-        draw_caption(picture, drawer.text(explanation, i, title), faint=not warm)
-        cells.append(picture)
-    return tile([None if n is None else rgb if n < 0 else cells[n] for n in places], columns, drawer.width)
+    pictures = [_cell(rgb, moved(e.placement, size), drawer, (batch, i, n)) for n, e in enumerate(batch.explanations)]
+    picture = tile([None if n is None else rgb if n < 0 else pictures[n] for n in places], columns, width)
+    if drawer.strips is not None and not grid.models:
+        picture = drawer.strips.under(0, picture, float(frame.time))
+    return picture
 
 
-def _even(frame: tuple[int, int], width: int | None) -> tuple[int, int]:
-    """Returns the (width, height) of pictures on planes."""
-    return frame if width is None else even_size(frame, width)
+def _cell(rgb: Array, placement: Placement, drawer: Drawer, at: _At) -> Array:
+    """Draws one cell of a frame."""
+    look, grid = drawer.look, drawer.grid
+    raw, peak, warm = drawer.heat(*at)
+    picture = compose(
+        rgb,
+        raw,
+        placement,
+        peak,
+        view="overlay" if look.view == "side-by-side" else look.view,
+        colormap=look.colormap,
+        alpha=look.alpha,
+        opacity=look.opacity,
+    )
+    _write(picture, drawer, at, peak if warm else None)
+    if drawer.strips is not None and grid.models:  # each has classes of its own
+        batch, i, cell = at
+        picture = drawer.strips.under(cell, picture, float(batch.frames[i].time))
+    return picture
 
 
-def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i: int, drawer: Drawer) -> Planes:
-    """Draws a frame's one cell on the planes that the source stores."""
-    look, explanation = drawer.look, batch.explanations[0]
-    raw, peak, warm = drawer.heat(batch, i, 0)
+def _cell_of_planes(frame: Planes, placement: Placement, drawer: Drawer, at: _At) -> Planes:
+    """Draws one cell of a frame on the planes that the source stores."""
+    look = drawer.look
+    raw, peak, warm = drawer.heat(*at)
     picture = compose_planes(
         frame,
         raw,
@@ -213,10 +248,15 @@ def _picture_of_planes(frame: Planes, placement: Placement, batch: Explained, i:
         alpha=look.alpha,
         opacity=look.opacity,
     )
-    if look.colorbar and warm:
-        draw_colorbar(picture, look.colormap, peak)
-    draw_caption(picture, drawer.text(explanation, i, drawer.grid.titles[0]), faint=not warm)
+    _write(picture, drawer, at, peak if warm else None)
     return picture
+
+
+def _write(picture: Picture, drawer: Drawer, at: _At, peak: float | None) -> None:
+    """Writes on a cell what there is to say of it; without a peak there is nothing to see."""
+    if drawer.look.colorbar and peak is not None:
+        draw_colorbar(picture, drawer.look.colormap, peak)
+    draw_caption(picture, drawer.text(*at), faint=peak is None)
 
 
 def silent_target(meta: Mapping[str, str], labels: Sequence[str]) -> tuple[int, ...] | None:

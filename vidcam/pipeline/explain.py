@@ -34,20 +34,31 @@ class Prepared:
 
     Attributes:
         selected: the frames.
-        inputs: uint8 (h, w, channels) for each that is asked for.
-        placements: how each of these was fitted: all alike.
-        motions: how the picture has moved since the one before; none where nobody asks.
+        inputs: for each view, of each frame that is asked for, uint8 (h, w, channels).
+        placements: for each view how these were fitted; none where no frame is asked for.
+        motions: for each view, of each of these, how the picture has moved since the one before; none where nobody
+            asks.
     """
 
     selected: list[Selected]
-    inputs: list[Array]
+    inputs: list[list[Array]]
     placements: list[Placement]
-    motions: list[Motion]
+    motions: list[list[Motion]]
+
+
+def views_of(classifiers: Sequence[Classifier]) -> list[Classifier]:
+    """Returns a classifier for each way of fitting frames, those with the largest input first."""
+    alike = {_view(c): c for c in reversed(classifiers)}
+    return sorted(alike.values(), key=lambda c: -c.input_size[0] * c.input_size[1])
+
+
+def _view(c: Classifier) -> tuple[tuple[int, int], str, int]:
+    return c.input_size, c.fit, c.channels
 
 
 def prepare(
     source: Iterable[Selected],
-    classifier: Classifier,
+    views: Sequence[Classifier],
     batch_size: int,
     meter: Meter,
     *,
@@ -61,7 +72,7 @@ def prepare(
 
     Args:
         source: the frames.
-        classifier: whose input they are fitted to.
+        views: to whose inputs they are fitted.
         batch_size: frames in a batch.
         meter: measures the work.
         keep: what the frames keep of their pictures: what they are drawn on afterwards. Planes where there are some.
@@ -72,32 +83,48 @@ def prepare(
         The batches in order.
     """
     batch: Prepared | None = None
-    motions = Motions()
+    motions = [Motions() for _ in views]
     for one in source:
-        frame, placement = one.frame, None
+        frame, inputs = one.frame, []
         with meter.stage("prepare"):
             if one.asked:
-                picture, placement = fitted(frame, classifier)
+                inputs = [fitted(frame, classifier) for classifier in views]
             if keep != "planes":
                 frame.planes = None
-            if placement is not None:
-                if suits_planes(placement):
+            if inputs:
+                if all(suits_planes(placement) for _, placement in inputs):
                     frame.release()
-                motion = motions(picture) if moving else None
+                moves = _moves(motions, inputs) if moving else []
         if begin is not None and frame.time < begin:
             continue
         if batch is not None and (len(batch.selected) == batch_size or frame.size != batch.selected[0].frame.size):
             yield batch
             batch = None
-        batch = batch or Prepared([], [], [], [])
+        batch = batch or Prepared([], [[] for _ in views], [], [[] for _ in views])
         batch.selected.append(replace(one, frame=frame.without_picture()) if keep == "nothing" else one)
-        if placement is not None:
-            batch.inputs.append(picture)
-            batch.placements.append(placement)
-            if motion is not None:
-                batch.motions.append(motion)
+        if inputs:
+            batch.placements[:] = [placement for _, placement in inputs]
+            for known, (x, _) in zip(batch.inputs, inputs, strict=True):
+                known.append(x)
+            for moved, motion in zip(batch.motions, moves, strict=False):
+                moved.append(motion)
     if batch is not None:
         yield batch
+
+
+def _moves(motions: Sequence[Motions], inputs: Sequence[tuple[Array, Placement]]) -> list[Motion]:
+    """Finds how a picture has moved, once for all views of the same part of it."""
+    found: list[Motion] = []
+    for view, (x, placement) in enumerate(inputs):
+        same = next((v for v in range(view) if _covers_alike(inputs[v][1], placement)), None)
+        found.append(motions[view](x) if same is None else found[same])
+    return found
+
+
+def _covers_alike(a: Placement, b: Placement) -> bool:
+    """Tells whether two inputs hold the same part of the frame, and nothing else."""
+    whole = all(p.target == (0.0, 0.0, *p.input) for p in (a, b))
+    return whole and a.source == b.source
 
 
 def fitted(frame: Frame, classifier: Classifier) -> tuple[Array, Placement]:
@@ -124,7 +151,7 @@ def explain(
     Args:
         stages: where the threads run.
         source: the frames.
-        cells: what explains them, and what; their explainers have one classifier and batch size.
+        cells: what explains them, and what; their explainers have one batch size.
         meter: measures the work.
         keep: see `prepare`, as are the next two.
         begin: where explaining begins.
@@ -133,40 +160,76 @@ def explain(
     Returns:
         Batches of explained frames, in order.
     """
-    first = cells[0].explainer
-    prepared = prepare(source, first.classifier, first.batch_size, meter, keep=keep, begin=begin, moving=moving)
-    batches = stages.overlap(prepared, AHEAD, "prepare")
+    views = views_of([cell.explainer.classifier for cell in cells])
+    size = cells[0].explainer.batch_size
+    batches = stages.overlap(
+        prepare(source, views, size, meter, keep=keep, begin=begin, moving=moving), AHEAD, "prepare"
+    )
+    keys = [_view(view) for view in views]
+    of_cell = [keys.index(_view(cell.explainer.classifier)) for cell in cells]
 
     def explained() -> Iterator[Explained]:
-        asked = [(cell.explainer, cell.target) for cell in cells]
         for b in batches:
+            explanations: tuple[Explanation, ...] = ()
+            motions: list[list[Array]] = []
             with meter.stage("explain"):
-                explanations = explain_together(asked, b.inputs, b.placements[0]) if b.inputs else ()
-                motions = [motion.on(explanations[0].maps.shape[1:]) for motion in b.motions]
+                if b.placements:
+                    explanations = _explanations(cells, of_cell, b)
+                if b.motions[0]:
+                    motions = _on_grids([b.motions[view] for view in of_cell], explanations)
+            moves = [b.motions[view] for view in of_cell] if motions else []
             frames, cuts = [one.frame for one in b.selected], [one.cut for one in b.selected]
-            yield Explained(frames, explanations, cuts, motions, b.motions, asked=[one.asked for one in b.selected])
+            yield Explained(frames, explanations, cuts, motions, moves, asked=[one.asked for one in b.selected])
 
     return stages.overlap(blended(explained()), AHEAD, "explain")
 
 
+def _explanations(cells: Sequence[GridCell], of_cell: Sequence[int], batch: Prepared) -> tuple[Explanation, ...]:
+    """Explains a batch in every cell's way; cells of one view are explained together."""
+    found: dict[int, Explanation] = {}
+    for view in dict.fromkeys(of_cell):
+        own = [i for i, other in enumerate(of_cell) if other == view]
+        asked = [(cells[i].explainer, cells[i].target) for i in own]
+        found |= zip(own, explain_together(asked, batch.inputs[view], batch.placements[view]), strict=True)
+    return tuple(found[i] for i in range(len(cells)))
+
+
+def _on_grids(moves: Sequence[Sequence[Motion]], explanations: Sequence[Explanation]) -> list[list[Array]]:
+    """Returns for each cell the frames' motions on its map's grid, found once for cells that see alike."""
+    known: dict[tuple[int, tuple[int, ...]], Array] = {}
+    found = []
+    for own, explanation in zip(moves, explanations, strict=True):
+        shape = explanation.maps.shape[1:]
+        for motion in own:
+            if (id(motion), shape) not in known:
+                known[id(motion), shape] = motion.on(shape)
+        found.append([known[id(motion), shape] for motion in own])
+    return found
+
+
 def predict(
-    stages: Stages, source: Iterable[Selected], explainer: Explainer, meter: Meter
-) -> Iterator[tuple[Frame, Array]]:
+    stages: Stages, source: Iterable[Selected], explainers: Sequence[Explainer], meter: Meter
+) -> Iterator[tuple[Frame, list[Array]]]:
     """Reads, fits and classifies frames, without maps.
 
     Args:
         stages: where the threads run.
         source: the frames.
-        explainer: its classifier and batch size are used.
+        explainers: one for each model; their classifiers and batch size are used.
         meter: measures the work.
 
     Yields:
-        Each batch's last frame, and the probabilities (B, classes) of those that are asked for.
+        Each batch's last frame, and by each explainer the probabilities (B, classes) of those that are asked for; none
+        where no frame is.
     """
-    prepared = prepare(source, explainer.classifier, explainer.batch_size, meter, moving=False)
-    for batch in stages.overlap(prepared, AHEAD, "prepare"):
+    views = views_of([explainer.classifier for explainer in explainers])
+    keys = [_view(view) for view in views]
+    for batch in stages.overlap(
+        prepare(source, views, explainers[0].batch_size, meter, moving=False), AHEAD, "prepare"
+    ):
         with meter.stage("explain"):
-            probabilities = explainer.predict(batch.inputs)[1] if batch.inputs else np.empty((0, 0), np.float32)
+            inputs = [batch.inputs[keys.index(_view(e.classifier))] for e in explainers]
+            probabilities = [e.predict(x)[1] for e, x in zip(explainers, inputs, strict=True) if x]
         yield batch.selected[-1].frame, probabilities
 
 
@@ -190,7 +253,7 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track], *, moving: bool = F
     last = -1
     before: Frame | None = None
     waiting: Explained | None = None
-    pixels = Motions() if moving else None
+    seen = _Seen([track.placement for track in tracks]) if moving else None
     # Where the track holds fewer frames than the source, each lasts until the next; the last no longer than any other.
     end = times[-1] + float(np.diff(times).max(initial=0.0)) - SAME_TIME
     for frame in source:
@@ -211,9 +274,9 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track], *, moving: bool = F
         if row < len(times) and times[row] <= frame.time + SAME_TIME:
             if waiting is not None:
                 yield waiting
-            follows = first.motions is not None and row == last + 1
-            motions = list(first.motions[row : row + 1]) if follows and first.motions is not None else []
-            moves = [pixels(_seen(frame, first.placement))] if pixels else []
+            follows = row == last + 1
+            motions = [[t.motions[row]] for t in tracks if t.motions is not None] if follows else []
+            moves = [[motion] for motion in seen(frame)] if seen else []
             waiting = Explained([frame], tuple(_row(track, row) for track in tracks), [bool(cuts[row])], motions, moves)
             last, row, shown = row, row + 1, shown + 1
         elif waiting is not None:
@@ -227,7 +290,25 @@ def replay(source: Iterable[Frame], tracks: Sequence[Track], *, moving: bool = F
         )
 
 
-def _seen(frame: Frame, placement: Placement) -> Array:
+class _Seen:
+    """How frames move whose maps are kept, as each cell saw them; found once for cells that see alike.
+
+    Args:
+        placements: how frames were fitted for each cell.
+    """
+
+    def __init__(self, placements: Sequence[Placement]) -> None:
+        self._placements = placements
+        self._first = [next(i for i, q in enumerate(placements) if q == p or _covers_alike(p, q)) for p in placements]
+        self._motions = {i: Motions() for i in self._first}
+
+    def __call__(self, frame: Frame) -> list[Motion]:
+        """Takes the next frame, and returns its motion for each cell."""
+        found = {i: motions(_fitted_again(frame, self._placements[i])) for i, motions in self._motions.items()}
+        return [found[i] for i in self._first]
+
+
+def _fitted_again(frame: Frame, placement: Placement) -> Array:
     """Returns what a model was shown of a frame."""
     if frame.planes is not None and shrinks_planes(placement):
         return fit_planes(frame.planes, placement)

@@ -11,8 +11,10 @@ from vidcam._version import __version__
 from vidcam.cam import ClipExplainer, Explainer
 from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP, Target
+from vidcam.errors import UsageError
 from vidcam.models import Classifier, load_model
-from vidcam.pipeline.cells import SINGLE, Grid, make_cells
+from vidcam.models.zoo import MODELS
+from vidcam.pipeline.cells import SINGLE, Grid, make_model_cells
 from vidcam.pipeline.clip import Passes, Progress, ReadAhead, explain_clip, resolve
 from vidcam.pipeline.draw import on_planes
 from vidcam.pipeline.explain import Keep, explain, replay
@@ -40,7 +42,7 @@ class ExplainedClip:
 
     Attributes:
         explained: batches in order.
-        labels: a name for each class.
+        labels: of each cell, a name for each class.
         grid: how the cells are laid out.
         metas: the provenance of each cell's maps.
         tracks: of each cell, where the clip is known.
@@ -49,7 +51,7 @@ class ExplainedClip:
     """
 
     explained: Iterable[Explained]
-    labels: tuple[str, ...]
+    labels: Sequence[tuple[str, ...]]
     grid: Grid
     metas: Sequence[Mapping[str, str]]
     tracks: Sequence[Track]
@@ -69,7 +71,7 @@ def from_track(
     """Takes maps that were made before."""
     passes = Passes(1, reader.source.info.frames, stride, progress, cancelled)
     explained = replay(reader.frames(), [track], moving=measured)
-    return ExplainedClip(explained, track.labels, SINGLE, [track.meta], [track], passes)
+    return ExplainedClip(explained, [track.labels], SINGLE, [track.meta], [track], passes)
 
 
 def from_model(
@@ -89,10 +91,11 @@ def from_model(
     stores_planes: bool,
     measured: bool,
 ) -> ExplainedClip:
-    """Loads a model and explains frames, in one pass where the look allows it."""
-    classifier = as_classifier(model)
+    """Loads a model, or several, and explains frames, in one pass where the look allows it."""
+    classifiers = as_classifiers(model)
     info = reader.source.info
-    cells, grid = make_cells(classifier, how, how.batch_size or batch_for(classifier, info.size), make)
+    size = min(batch_for(classifier, info.size) for classifier in classifiers)
+    cells, grid = make_model_cells(classifiers, how, how.batch_size or size, make)
     explainers = list(dict.fromkeys(cell.explainer for cell in cells))
     for explainer in explainers:
         explainer.ready(*info.size)
@@ -104,7 +107,8 @@ def from_model(
     beforehand = look.needs_clip or explainers[0].sees_time
     count = 1 + beforehand + any(cell.target == CLIP_TOP for cell in cells)
     passes = Passes(count, info.frames, stride, progress, cancelled)
-    shown = ExplainedClip((), classifier.labels, grid, metas, (), passes, explainers)
+    labels = [cell.explainer.classifier.labels for cell in cells]
+    shown = ExplainedClip((), labels, grid, metas, (), passes, explainers)
     meter.begin()
     cells = resolve(reader, selection, cells, passes, meter)
     moving = how.explain_fps is None
@@ -115,6 +119,23 @@ def from_model(
     tracks = explain_clip(reader, selection, cells, metas, passes=passes, meter=meter, moving=moving)
     again = replay(reader.frames(), tracks, moving=moving and measured) if tracks else ()
     return replace(shown, explained=again, tracks=tracks)
+
+
+def as_classifiers(model: Any) -> list[Classifier]:
+    """Returns what `as_classifier` does of one model, or of each of a list of them.
+
+    Raises:
+        UsageError: there are none, too many, or one of several sees time.
+    """
+    if not isinstance(model, list | tuple):
+        return [as_classifier(model)]
+    if not 1 <= len(model) <= MODELS:
+        raise UsageError(f"{len(model)} models: up to {MODELS} can be compared on one clip")
+    found = [as_classifier(one) for one in model]
+    for classifier in found:
+        if classifier.frames and len(found) > 1:
+            raise UsageError(f"{classifier.name}: sees {classifier.frames} frames at a time; explain it by itself")
+    return found
 
 
 def as_classifier(model: Any) -> Classifier:

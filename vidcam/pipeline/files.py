@@ -21,16 +21,16 @@ class TrackRecorder:
     """Gathers the batches that pass into Tracks, one for each cell of the pictures.
 
     Args:
-        labels: a name for each class.
+        labels: of each cell, a name for each class.
         metas: the provenance of each cell's maps.
     """
 
-    def __init__(self, labels: tuple[str, ...], metas: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, labels: Sequence[tuple[str, ...]], metas: Sequence[Mapping[str, str]]) -> None:
         self._labels = labels
         self._metas = metas
         self._frames: list[Frame] = []
         self._cuts: list[bool] = []
-        self._motions: list[Array] = []
+        self._motions: list[list[Array]] = [[] for _ in labels]
         self._explanations: list[tuple[Explanation, ...]] = []
 
     def watch(self, explained: Iterable[Explained]) -> Iterator[Explained]:
@@ -42,17 +42,19 @@ class TrackRecorder:
                 )
             self._frames += [f.without_picture() for f in batch.frames]
             self._cuts += batch.cuts
-            self._motions += batch.motions
+            for cell, found in enumerate(batch.motions):
+                self._motions[cell] += found
             self._explanations.append(batch.explanations)
             yield batch
 
     def tracks(self) -> list[Track]:
         """Returns what has passed, a track for each cell; none where nothing has."""
         # Kept maps of which some frames are left out have a motion for those alone that follow one another.
-        motions = self._motions if len(self._motions) == len(self._frames) else None
+        motions = [known if len(known) == len(self._frames) else None for known in self._motions]
+        cells = zip(zip(*self._explanations, strict=True), self._labels, self._metas, motions, strict=False)
         return [
-            Track.concatenate(self._frames, explanations, self._labels, meta, self._cuts, motions=motions)
-            for explanations, meta in zip(zip(*self._explanations, strict=True), self._metas, strict=False)
+            Track.concatenate(self._frames, explanations, labels, meta, self._cuts, motions=moved)
+            for explanations, labels, meta, moved in cells
         ]
 
 
@@ -89,12 +91,20 @@ class Outputs:
         sink: the picture file.
         predictions: the numbers of each frame, or None.
         maps: where the track goes, or None.
+        models: how many there are, whose answers are those of the first cells.
         overwrite: whether the files of a run that is stopped early may replace others.
     """
 
     def __init__(
-        self, sink: Sink, predictions: Predictions | None, maps: OutputFile | None, *, overwrite: bool
+        self,
+        sink: Sink,
+        predictions: Predictions | None,
+        maps: OutputFile | None,
+        *,
+        models: int = 1,
+        overwrite: bool,
     ) -> None:
+        self._models = models
         self._overwrite = overwrite
         self.sink = sink
         self._predictions = predictions
@@ -111,8 +121,10 @@ class Outputs:
 
     def note(self, frame: Frame, answers: Sequence[Answer]) -> None:
         """Adds the numbers of a picture that is in the file by other ways."""
-        if self._predictions is not None:
-            self._predictions.write(frame, answers[0].target, answers[0].logits, answers[0].probabilities)
+        if self._predictions is None:
+            return
+        for model, answer in enumerate(answers[: self._models]):
+            self._predictions.write(frame, answer.target, answer.logits, answer.probabilities, model=model)
 
     def finish(self, track: Track | None, *, cut: bool) -> None:
         """Completes the files and gives them their names.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,13 +24,14 @@ from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.options import MediaOptions
-from vidcam.metrics.regions import region_of, shares_of
-from vidcam.metrics.steadiness import Steadiness
+from vidcam.metrics.regions import region_of
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
+from vidcam.pipeline.cells import Grid
 from vidcam.pipeline.clip import Passes, Progress, ReadAhead
 from vidcam.pipeline.draw import Drawn, draw, on_planes
-from vidcam.pipeline.explained_clip import from_model, from_track
-from vidcam.pipeline.files import Outputs, TrackRecorder, check_side_files
+from vidcam.pipeline.explained_clip import ExplainedClip, from_model, from_track
+from vidcam.pipeline.files import Outputs, check_side_files
+from vidcam.pipeline.findings import Findings
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.names import output_path
 from vidcam.pipeline.page import details_of, with_page
@@ -75,15 +75,16 @@ def run(
         output: a file whose suffix says the format, or an existing directory; None for `NAME_cam.EXT` in the current
             directory.
         model: a `Classifier` or a function that loads one, or what `vidcam.load_model` takes: a name, a file, a
-            `keras.Model`; None for the model that ships with vidcam.
+            `keras.Model`; None for the model that ships with vidcam. A list of up to four is compared: the picture has
+            a cell for each, and the result says how far they agree (`Result.comparison`).
         track: maps of this source that were made before, or their `.npz` file: they are drawn, and no model is loaded.
         predictions: a `.csv` or `.jsonl` file for the numbers of each frame.
-        maps: an `.npz` file for the raw maps (`vidcam.Track`), which the result then holds, too.
+        maps: an `.npz` file for the raw maps (`vidcam.Track`) of one model, which the result then holds, too.
         report: an `.html` file for a page with original and overlay in step.
         boxes: a CSV that says where the thing is (`vidcam.metrics.regions.read_moving_boxes`): the result and the page
             then say how much of the heat lies there.
         masks: a folder of masks that say so, a picture for each frame; not beside `boxes`.
-        keep_track: the result holds the raw maps, of a grid the first cell's, also without a file.
+        keep_track: the result holds the raw maps, of a grid each model's first cell's, also without a file.
         make_explainer: makes the explainers; one that keeps them lets runs of one model share their graphs.
         overwrite: replace existing files.
         progress: called in this thread with the frames done and expected (None where the source does not know); what
@@ -148,20 +149,18 @@ def run(
                 stores_planes=probe.stores_planes,
                 measured=kept,
             )
-        if maps and len(shown.metas) > 1:
-            raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(shown.metas)}")
+        _check_grid(shown.grid, maps, report)
         outputs = Outputs(
             sink=open_sink(path, source=info, comment=comment_of(shown.metas), **writes),
-            predictions=Predictions(predictions, shown.labels, overwrite=overwrite) if predictions else None,
+            predictions=_predictions(predictions, shown, overwrite) if predictions else None,
             maps=OutputFile(Path(maps), overwrite) if maps else None,
+            models=shown.grid.compared,
             overwrite=overwrite,
         )
         stack.enter_context(outputs)
-        recorder = TrackRecorder(shown.labels, shown.metas) if kept else None
-        explained = recorder.watch(shown.explained) if recorder else shown.explained
-        steadiness = Steadiness() if kept and info.kind != "image" else None
+        findings = Findings(shown, keep=kept, moving=info.kind != "image")
         pictures = draw(
-            explained,
+            findings.watch(shown.explained),
             look,
             shown.labels,
             shown.grid,
@@ -170,9 +169,9 @@ def run(
             planes=outputs.sink.stores_planes and on_planes(look, shown.grid),
             width=media.width,
             meter=meter,
-            steadiness=steadiness,
+            steadiness=findings.steadiness,
         )
-        seen = Count([meta.get("target", "top") for meta in shown.metas])
+        seen = Count([meta.get("target", "top") for meta in shown.metas], shown.grid.models)
         last = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
         interrupted = shown.passes.stopped
         if interrupted and not (seen.frames and partial_output):
@@ -180,9 +179,9 @@ def run(
         if last is None:
             raise VidcamError(_nothing(source, info, media.start))
         # Of a run that was ended early, more was explained than is shown.
-        made = recorder.tracks()[0].first(seen.frames) if recorder else None
+        found = findings.first(seen.frames, region)
         with meter.stage("encode"):
-            outputs.finish(made, cut=interrupted)
+            outputs.finish(found.tracks[0] if found.tracks else None, cut=interrupted)
         sink = outputs.sink
         result = Result(
             path=Path(sink.path),
@@ -196,9 +195,10 @@ def run(
             damaged=reader.source.damaged,
             interrupted=interrupted,
             notes=(*info.notes, *sink.notes, *_notes(how, shown.explainers, info.size)),
-            track=made,
-            steadiness=steadiness.errors()[0] if steadiness else math.nan,
-            shares=shares_of(made, region) if made and region else None,
+            tracks=found.tracks,
+            steadinesses=found.steadinesses,
+            model_shares=found.model_shares,
+            comparison=found.comparison,
             timings=meter.timings(sink.frames, float(info.fps / media.stride) if info.fps else None),
         )
     if predictions:
@@ -217,6 +217,11 @@ def run(
     )
 
 
+def _predictions(path: str | Path, shown: ExplainedClip, overwrite: bool) -> Predictions:
+    """Opens the file for the numbers of each frame, of each model."""
+    return Predictions(path, shown.labels[: shown.grid.compared], shown.grid.models, overwrite=overwrite)
+
+
 def _given(track: Track | str | Path, *, chosen: bool) -> Track:
     """Returns maps that were made before, for which nothing else may be chosen."""
     if chosen:
@@ -224,6 +229,16 @@ def _given(track: Track | str | Path, *, chosen: bool) -> Track:
             "a track has its maps: the model, target, method, layer and what goes with them are chosen already"
         )
     return Track.load(track) if isinstance(track, str | Path) else track
+
+
+def _check_grid(grid: Grid, maps: str | Path | None, report: str | Path | None) -> None:
+    """Checks that maps can be kept, as a file holds those of one cell, and that a page can show the models."""
+    if report and grid.models:
+        raise UsageError(f"--report {report}: is about one model; run each of the {len(grid.models)} models by itself")
+    if maps and grid.models:
+        raise UsageError(f"--maps {maps}: holds one model's maps; run each of the {len(grid.models)} models by itself")
+    if maps and len(grid.titles) > 1:
+        raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(grid.titles)}")
 
 
 def _nothing(source: str | Path, info: Info, start: float | None) -> str:
@@ -239,8 +254,9 @@ def comment_of(metas: Sequence[Mapping[str, str]]) -> str:
 
 
 def _notes(how: MapOptions, explainers: Sequence[Explainer], size: tuple[int, int]) -> list[str]:
-    notes = [e.note for e in explainers if e.note]
-    if explainers and is_bounded(size, explainers[0].classifier.fit):
+    several = len({id(e.classifier) for e in explainers}) > 1
+    notes = [f"{e.classifier.name}: {e.note}" if several else e.note for e in explainers if e.note]
+    if any(is_bounded(size, e.classifier.fit) for e in explainers):
         notes.append(
             f"{size[0]}x{size[1]} is longer than {KEEP_ASPECT}:1: the model sees it whole with black bars "
             "(--fit squash stretches it instead)"

@@ -124,7 +124,7 @@ def _predict(part: _Part, cells: Sequence[GridCell]) -> None:
     total = np.zeros(len(cells[0].explainer.classifier.labels))
     with Stages() as stages:
         selected = Selection(None, None, Meter(False))(frames)
-        for last, probabilities in predict(stages, selected, cells[0].explainer, Meter(False)):
+        for last, (probabilities,) in predict(stages, selected, [cells[0].explainer], Meter(False)):
             total += probabilities.sum(axis=0)
             part.go_on(last)
     _leave(film.file("predict", part.number), total.tolist())
@@ -136,7 +136,7 @@ def _explain(part: _Part, cells: list[GridCell], grid: Grid) -> None:
     if "predict" in film.steps:
         best = int(np.sum([film.facts("predict", p) for p in range(len(film.parts))], axis=0).argmax())
         cells = [replace(cell, target=best) if cell.target == CLIP_TOP else cell for cell in cells]
-    recorder = TrackRecorder(cells[0].explainer.classifier.labels, metas)
+    recorder = TrackRecorder([cell.explainer.classifier.labels for cell in cells], metas)
     with Stages() as stages:
         begin = film.parts[part.number][0]
         selected = Selection(None, None, Meter(False))(part.reader.frames())
@@ -159,12 +159,12 @@ def _draw(part: _Part) -> None:
     info = part.reader.source.info
     # Times count from the start of the whole, so that parts need no shifting when they are joined.
     writes = {**film.media.writes(film.source), "start": film.media.start, "audio": False, "overwrite": True}
-    steadiness = Steadiness() if film.measured else None
+    steadiness = [Steadiness()] if film.measured else []
     with open_sink(film.file("draw", number), source=info, **writes) as sink, Stages() as stages:
         pictures = draw(
             replay(part.reader.frames(), tracks, moving=film.measured),
             film.look,
-            tracks[0].labels,
+            [track.labels for track in tracks],
             grid,
             metas=[track.meta for track in tracks],
             planes=sink.stores_planes and on_planes(film.look, grid),
@@ -176,8 +176,8 @@ def _draw(part: _Part) -> None:
             write = sink.write_planes if isinstance(drawn.picture, Planes) else sink.write
             write(drawn.picture, drawn.frame.time, drawn.frame.duration)  # type: ignore[arg-type]
             part.go_on(drawn.frame)
-        if steadiness is not None:
-            _leave(film.sums(number), list(steadiness.sums(0)))
+        if steadiness:
+            _leave(film.sums(number), list(steadiness[0].sums(0)))
 
 
 def _histories(film: Film, part: int, cells: int) -> list[History]:
@@ -246,7 +246,7 @@ def join(
         outputs = stack.enter_context(
             Outputs(
                 sink=sink,
-                predictions=Predictions(predictions, first.labels, overwrite=overwrite) if predictions else None,
+                predictions=Predictions(predictions, [first.labels], overwrite=overwrite) if predictions else None,
                 maps=OutputFile(maps, overwrite) if maps else None,
                 overwrite=overwrite,
             )
@@ -266,11 +266,11 @@ def join(
         explained=seen.asked,
         size=sink.size or (0, 0),
         seconds=clock.monotonic() - began,
-        tallies=seen.tallies(first.labels),
+        tallies=seen.tallies([track.labels for track in tracks]),
         damaged=sum(f["damaged"] for f in facts),
         notes=(*info.notes, *sink.notes, *dict.fromkeys(note for f in facts for note in f["notes"])),
-        track=first,
-        steadiness=_steadiness(film),
+        tracks=(first,),
+        steadinesses=(_steadiness(film),),
     )
 
 

@@ -20,17 +20,20 @@ from vidcam.types import Array, Frame
 
 TOP = 5
 FORMATS = (".csv", ".jsonl")
+COLUMNS = ("frame", "time", "target", "class", "logit", "probability")
 
 
 class Predictions:
     """Writes one record a frame; the file appears under its name when it is complete.
 
     A record holds the frame's index in the source, its time in seconds, the target's label, class index, logit and
-    probability (of several classes: their sums), and the leading classes with their probabilities.
+    probability (of several classes: their sums), and the leading classes with their probabilities. Of several models
+    there is one for each, which names it.
 
     Args:
         path: a `.csv` or `.jsonl` file.
-        labels: a name for each class.
+        labels: of each model, a name for each class.
+        models: a name for each, where there are several.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -38,17 +41,27 @@ class Predictions:
         VidcamError: it cannot be written.
     """
 
-    def __init__(self, path: str | Path, labels: Sequence[str], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        labels: Sequence[Sequence[str]],
+        models: Sequence[str] = (),
+        *,
+        overwrite: bool = False,
+    ) -> None:
         self._labels = labels
-        self._top = min(TOP, len(labels))
+        self._models = models
+        self._top = min(TOP, max(len(own) for own in labels))
         self._target = OutputFile(check_format(path), overwrite)
         self._json = self._target.path.suffix.lower() == ".jsonl"
         self._file = self._target.temporary.open("w", encoding="utf-8", newline="")
         if not self._json:
             leading = [f"{kind}{i}" for i in range(1, self._top + 1) for kind in ("top", "probability")]
-            self._line(["frame", "time", "target", "class", "logit", "probability", *leading])
+            self._line([*COLUMNS, *leading, *(["model"] if models else [])])
 
-    def write(self, frame: Frame, target: Sequence[int], logits: Array, probabilities: Array) -> None:
+    def write(
+        self, frame: Frame, target: Sequence[int], logits: Array, probabilities: Array, *, model: int = 0
+    ) -> None:
         """Adds a frame's record.
 
         Args:
@@ -56,14 +69,17 @@ class Predictions:
             target: the class indices that its map explains.
             logits: (classes,).
             probabilities: (classes,).
+            model: whose they are.
         """
+        labels = self._labels[model]
         leading = np.argsort(-probabilities, kind="stable")[: self._top]
-        name = target_name(target, self._labels)
+        name = target_name(target, labels)
         logit = float(logits[list(target)].sum())
         probability = float(probabilities[list(target)].sum())
         time = round(float(frame.time), 6)
         if self._json:
             record = {
+                **({"model": self._models[model]} if self._models else {}),
                 "frame": frame.index,
                 "time": time,
                 "target": name,
@@ -71,15 +87,15 @@ class Predictions:
                 **({"rather_than": list(rival_of(target))} if rival_of(target) else {}),
                 "logit": logit,
                 "probability": probability,
-                "top": [
-                    {"label": self._labels[i], "class": int(i), "probability": float(probabilities[i])} for i in leading
-                ],
+                "top": [{"label": labels[i], "class": int(i), "probability": float(probabilities[i])} for i in leading],
             }
             self._write(json.dumps(record, ensure_ascii=False) + "\n")
             return
-        pairs = [value for i in leading for value in (self._labels[i], f"{probabilities[i]:.8g}")]
+        pairs = [value for i in leading for value in (labels[i], f"{probabilities[i]:.8g}")]
+        pairs += [""] * (2 * self._top - len(pairs))
         classes = " ".join(map(str, target))
-        self._line([frame.index, time, name, classes, f"{logit:.8g}", f"{probability:.8g}", *pairs])
+        whose = [self._models[model]] if self._models else []
+        self._line([frame.index, time, name, classes, f"{logit:.8g}", f"{probability:.8g}", *pairs, *whose])
 
     def _line(self, cells: Sequence[Any]) -> None:
         line = io.StringIO()

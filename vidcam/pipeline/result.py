@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from vidcam.cam import target_name
+from vidcam.metrics.agreement import Comparison
 from vidcam.metrics.regions import Shares
 from vidcam.pipeline.draw import Answer
 from vidcam.pipeline.meter import Timings
@@ -38,12 +39,14 @@ class Tally:
         frames: in which it was.
         probability: their mean, 0 to 1; of several classes together the sum's.
         asked: what was asked for: `top`, `clip-top`, or the class itself, which then says nothing of the model.
+        model: whose answer it is, where there are several.
     """
 
     name: str
     frames: int
     probability: float
     asked: str
+    model: str = ""
 
     @property
     def forced(self) -> bool:
@@ -56,17 +59,19 @@ class Count:
 
     Args:
         asked: what each cell was asked to explain.
+        models: a name for each model where there are several, which take turns in the cells.
 
     Attributes:
         frames: drawn so far.
         asked: those of them that were explained themselves.
     """
 
-    def __init__(self, asked: Sequence[str]) -> None:
+    def __init__(self, asked: Sequence[str], models: Sequence[str] = ()) -> None:
         self.frames = self.asked = 0
-        self._asked = asked
+        self._asked = [(models[i % len(models)] if models else "", target) for i, target in enumerate(asked)]
         # Cells of other methods with the same target have the same answers.
-        self._cells = [asked.index(target) for target in dict.fromkeys(asked)]
+        first = sorted(dict.fromkeys(self._asked), key=lambda pair: models.index(pair[0]) if models else 0)
+        self._cells = [self._asked.index(pair) for pair in first]
         self._seen: dict[tuple[int, tuple[int, ...]], list[float]] = defaultdict(list)
 
     def add(self, answers: Sequence[Answer], asked: bool) -> None:
@@ -79,12 +84,23 @@ class Count:
             target = answers[cell].target
             self._seen[cell, target].append(float(answers[cell].probabilities[list(target)].sum()))
 
-    def tallies(self, labels: Sequence[str]) -> tuple[Tally, ...]:
-        """Returns a tally for each class and target asked for, in the order of the targets, most frequent first."""
-        ordered = sorted(self._seen.items(), key=lambda item: (item[0][0], -len(item[1])))
+    def tallies(self, labels: Sequence[Sequence[str]]) -> tuple[Tally, ...]:
+        """Returns a tally for each class and target asked for, by model, by target, most frequent first.
+
+        Args:
+            labels: of each cell, a name for each class.
+        """
+        order = self._cells.index
+        ordered = sorted(self._seen.items(), key=lambda item: (order(item[0][0]), -len(item[1])))
         return tuple(
-            Tally(target_name(target, labels), len(seen), sum(seen) / len(seen), self._asked[cell])
-            for (cell, target), seen in ordered
+            Tally(
+                target_name(t, labels[cell]),
+                len(seen),
+                sum(seen) / len(seen),
+                self._asked[cell][1],
+                self._asked[cell][0],
+            )
+            for (cell, t), seen in ordered
         )
 
 
@@ -99,14 +115,17 @@ class Result:
         explained: frames that have a map of their own.
         size: (width, height) in pixels.
         seconds: how long the run took.
-        tallies: what was explained: for each target asked for (one, but for a grid) its classes, most frequent first.
+        tallies: what was explained: for each model and target asked for (one, but for a grid) its classes, most
+            frequent first.
         damaged: frames of the source that could not be read.
         interrupted: the run was stopped before the source's end.
         notes: one-line things to tell the user.
-        track: the raw maps, where they were asked for.
-        steadiness: E, see `vidcam.metrics.steadiness`, of the heat that is shown, where the track was asked for; NaN
-            where it is not known, as of a picture, or where fewer frames are explained than shown.
-        shares: how much of the heat lies where boxes or masks say that the thing is, where there were some.
+        tracks: the raw maps, one track for each model, where they were asked for.
+        steadinesses: of each model E, see `vidcam.metrics.steadiness`, of the heat that is shown, where the tracks were
+            asked for; NaN where it is not known, as of a picture, or where fewer frames are explained than shown.
+        model_shares: for each model how much of the heat lies where boxes or masks say that the thing is, where there
+            were some.
+        comparison: of several models, how often they agree and look at the same place.
         timings: what each stage took, where it was asked for.
     """
 
@@ -120,15 +139,32 @@ class Result:
     damaged: int = 0
     interrupted: bool = False
     notes: tuple[str, ...] = ()
-    track: Track | None = None
-    steadiness: float = math.nan
-    shares: Shares | None = None
+    tracks: tuple[Track, ...] = ()
+    steadinesses: tuple[float, ...] = ()
+    model_shares: tuple[Shares, ...] = ()
+    comparison: Comparison | None = None
     timings: Timings | None = None
 
     @property
+    def track(self) -> Track | None:
+        """The raw maps, where they were asked for; of several models those of the first."""
+        return self.tracks[0] if self.tracks else None
+
+    @property
+    def steadiness(self) -> float:
+        """E of the heat that is shown, NaN where it is not known; of several models that of the first."""
+        return self.steadinesses[0] if self.steadinesses else math.nan
+
+    @property
+    def shares(self) -> Shares | None:
+        """How much of the heat lies where the thing is; of several models the first one's."""
+        return self.model_shares[0] if self.model_shares else None
+
+    @property
     def classes(self) -> Mapping[str, int]:
-        """The explained classes and the frames of each, most frequent first; in a grid those of its first target."""
-        return {t.name: t.frames for t in self.tallies if t.asked == self.tallies[0].asked}
+        """The explained classes and the frames of each, most frequent first; in a grid those of its first cell."""
+        first = self.tallies[0]
+        return {t.name: t.frames for t in self.tallies if (t.asked, t.model) == (first.asked, first.model)}
 
     def __repr__(self) -> str:
         seen = [f"{t.name} {100 * t.probability:.0f} % in {t.frames}" for t in self.tallies]

@@ -102,22 +102,22 @@ class Explained:
         frames: in order.
         explanations: one for each cell; a row for each frame, or before `blended` for each that was asked for.
         cuts: whether a scene begins with each.
-        motions: for each frame how the picture has moved since the one before, on a map's grid (`vidcam.render.flow`);
-            empty where nobody looked.
-        moves: for each frame the same, pixel by pixel; empty where the maps were kept.
+        motions: for each cell, of each frame, how the picture has moved since the one before, on its map's grid
+            (`vidcam.render.flow`); empty where nobody looked.
+        moves: for each cell, of each frame, the same, pixel by pixel; empty where the maps were kept.
         asked: whether each was explained itself; empty where all were.
     """
 
     frames: list[Frame]
     explanations: tuple[Explanation, ...]
     cuts: list[bool]
-    motions: Sequence[Array] = ()
-    moves: Sequence[Motion] = ()
+    motions: Sequence[Sequence[Array]] = ()
+    moves: Sequence[Sequence[Motion]] = ()
     asked: Sequence[bool] = ()
 
-    def motion(self, i: int) -> Array | None:
-        """Returns a frame's motion, None where nobody looked."""
-        return self.motions[i] if len(self.motions) else None
+    def motion(self, i: int, cell: int) -> Array | None:
+        """Returns a frame's motion as a cell sees it, None where nobody looked."""
+        return self.motions[cell][i] if len(self.motions) else None
 
     def is_own(self, i: int) -> bool:
         """Tells whether a frame was explained itself."""

@@ -157,4 +157,5 @@ def _explained(few: _Moments) -> Explained:
     )
     items = [item for item, _ in few]
     motions = [item.motion for item in items if item.motion is not None]
-    return Explained([item.frame for item in items], explanations, [item.cut for item in items], motions)
+    of_cells = [motions] * len(explanations) if motions else []
+    return Explained([item.frame for item in items], explanations, [item.cut for item in items], of_cells)

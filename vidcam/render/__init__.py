@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from vidcam.render.colorbar import draw_colorbar as draw_colorbar
     from vidcam.render.colormap import colormap_names as colormap_names
     from vidcam.render.grid import cell_size as cell_size
+    from vidcam.render.grid import moved as moved
     from vidcam.render.grid import scaled as scaled
     from vidcam.render.grid import tile as tile
+    from vidcam.render.grid import tile_planes as tile_planes
     from vidcam.render.heat import heat_of as heat_of
     from vidcam.render.heat import peak_of as peak_of
     from vidcam.render.heat import spread as spread
@@ -43,8 +45,10 @@ _EXPORTS = {
     "overlay": "vidcam.render.blend",
     "draw_colorbar": "vidcam.render.colorbar",
     "cell_size": "vidcam.render.grid",
+    "moved": "vidcam.render.grid",
     "scaled": "vidcam.render.grid",
     "tile": "vidcam.render.grid",
+    "tile_planes": "vidcam.render.grid",
     "Look": "vidcam.render.look",
     "Picture": "vidcam.render.planes",
     "compose_planes": "vidcam.render.planes",
