@@ -50,6 +50,33 @@ def test_more_than_two_classes_give_a_softmax() -> None:
         np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
 
 
+def test_the_finer_mobilenet_is_the_published_one_but_for_one_stride(tmp_path: Path) -> None:
+    application = randomize(keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(64, 96, 3)))
+    application.save_weights(tmp_path / "base.weights.h5")
+
+    def finer(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        if layer.name == "block_13_pad":
+            config["padding"] = 0
+        if layer.name == "block_13_depthwise":
+            config |= {"strides": (1, 1), "padding": "same"}
+        return type(layer).from_config(config)
+
+    reference = keras.models.clone_model(application, clone_function=finer)
+    reference.set_weights(application.get_weights())
+    ours = architectures.mobilenet_v2_s16((96, 64), 2)
+    transfer.fold(ours, tmp_path / "base.weights.h5")
+    x = pictures(2, 64, 96).astype("float32")
+    expected = keras.Model(reference.input, reference.get_layer("block_16_expand_relu").output)(x / 127.5 - 1).numpy()
+    maps = ours.get_layer("pool").input
+    found = keras.Model(ours.input, maps)(x).numpy()
+    assert found.shape == (2, 4, 6, 960)
+    assert found.std() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-3 * expected.max())
+    free = {w.path.split("/")[0].rsplit("_", 1)[0] for w in ours.trainable_variables}
+    assert free == {*(f"block_{i}" for i in range(6, 17)), "predictions"}
+
+
 @pytest.mark.parametrize(("arch", "suffix"), [("mobilenet_v2", ".keras"), ("resnet50", ".weights.h5")])
 def test_a_base_gives_the_features_of_its_application(tmp_path: Path, arch: str, suffix: str) -> None:
     entry = transfer.zoo.ZOO[arch]

@@ -18,8 +18,9 @@ from vidcam import cli
 from vidcam.cam import Explainer
 from vidcam.models import fit_frame, load_model, save_classifier
 from vidcam.models.zoo import ZOO
-from vidcam.training import augment, distill, job, loop
+from vidcam.training import architectures, augment, distill, job, loop, reading, transfer
 from vidcam.training import data as pictures
+from vidcam.training.options import Options, check
 from vidcam.training.pictures import read_picture
 
 FILES = {
@@ -151,6 +152,33 @@ def test_three_classes_on_a_base_then_fine_tuned(tmp_path: Path) -> None:
     assert load_model(model).labels == drawn.KINDS
 
 
+def test_a_finer_mobilenet_learns_on_top_of_imagenets_weights(tmp_path: Path) -> None:
+    """The first blocks stay as they were, all later ones learn."""
+    data = drawn.folder(tmp_path / "data", count=6)
+    weights = tmp_path / "base.weights.h5"
+    keras.utils.set_random_seed(0)
+    ZOO["mobilenet_v2"].constructor()(weights=None, include_top=False).save_weights(weights)
+    how = {"input_size": (32, 32), "fit": "keep", "epochs": 1, "batch_size": 4, "val_split": 0.4}
+    options = check(Options(arch="mobilenet_v2_s16", weights=weights, **how))  # type: ignore[arg-type]
+    read = reading.read(pictures.discover(data), options)
+    job.train(read, tmp_path / "m.keras", options)
+    classifier = load_model(tmp_path / "m.keras")
+    begun = architectures.mobilenet_v2_s16((32, 32), 2)
+    transfer.fold(begun, weights)
+    changed = {
+        layer.name: any(
+            not np.array_equal(a, b)
+            for a, b in zip(layer.get_weights(), classifier.model.get_layer(layer.name).get_weights(), strict=True)
+        )
+        for layer in begun.layers
+        if layer.get_weights()
+    }
+    still = {name for name, other in changed.items() if not other}
+    assert "block_5_project" in still
+    assert "Conv1" in still
+    assert not any(int(name.split("_")[1]) >= 6 for name in still if name.startswith("block_"))
+
+
 def test_a_teacher_is_asked_in_the_order_of_the_data(trained: tuple[Path, Path]) -> None:
     data, model = trained
     p = predictions(model.with_suffix(""))
@@ -279,6 +307,12 @@ def test_a_killed_evaluation_is_finished_and_replaced_pictures_are_noticed(
         (["--input-size", "16"], 2, "too small for cnn, which needs 32"),
         (["--arch", "xception", "--weights", "data", "--input-size", "64"], 2, "--weights data: no such file"),
         (["--weights", "broken.h5"], 2, "goes with transfer learning"),
+        (["--arch", "mobilenet_v2_s16", "--fine-tune", "2"], 2, "frozen at first; mobilenet_v2_s16 is not"),
+        (
+            ["--arch", "mobilenet_v2_s16", "--weights", "broken.h5", "--start-from", "other.keras"],
+            2,
+            "both are weights to begin with",
+        ),
         (["--arch", "mobilenet_v2", "--weights", "broken.h5"], 1, "broken.h5: not weights of mobilenet_v2"),
         (["--arch", "mobilenet_v2", "--precision", "bfloat16"], 2, "trains in float32"),
         (["--distill", "other.keras"], 2, "--distill other: knows cat, dog, the data hold disc, square"),

@@ -14,7 +14,9 @@ from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 from vidcam.training.augment import ASPECT, SCALE
 
-ARCHITECTURES = ("cnn", "cnn_flatten", "mobilenet_v2", "resnet50", "vgg16", "xception", "efficientnet_b0")
+ARCHITECTURES = (
+    "cnn", "cnn_flatten", "mobilenet_v2_s16", "mobilenet_v2", "resnet50", "vgg16", "xception", "efficientnet_b0",
+)  # fmt: skip
 PATH = click.Path(path_type=Path)
 
 
@@ -52,22 +54,25 @@ class Sides(click.ParamType):  # type: ignore[type-arg]
 @click.command(short_help="Train a classifier on folders of pictures.")
 @click.argument("data_dir", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, metavar="MODEL.keras", help="The model file to write.")
-@click.option("--arch", type=click.Choice(ARCHITECTURES), default="cnn", show_default=True, help="The network.")
-@click.option("--weights", type=PATH, help="ImageNet weights of a transfer base, where there is no network.")
-@click.option("--input-size", type=Size(), help="Pixels the network sees [cnn 128, cnn_flatten 150, others 224].")
+@click.option("--arch", type=click.Choice(ARCHITECTURES), default="cnn", show_default=True,
+              help="The network; mobilenet_v2_s16 is MobileNetV2 with maps twice as fine.")  # fmt: skip
+@click.option("--weights", type=PATH, help="File with the ImageNet weights of a base [a download].")
+@click.option("--input-size", type=Size(),
+              help="Pixels the network sees [cnn 128, cnn_flatten 150, mobilenet_v2_s16 160, others 224].")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
 @click.option("--fine-tune", type=click.IntRange(0), default=0, metavar="N", help="Then N epochs with the top free.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The highest [cnn 0.002, others 0.001].")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True),
+              help="The highest [cnn 0.002, mobilenet_v2_s16 0.0003, others 0.001].")  # fmt: skip
 @click.option("--augment/--no-augment", default=True, show_default=True, help="Vary the training pictures.")
 @click.option("--scale", type=Span(), default=SCALE, show_default="0.45:1.1", metavar="LOW:HIGH",
               help="The share of a picture's area that is seen; above 1 its surroundings show.")  # fmt: skip
 @click.option("--aspect", type=Span(), default=ASPECT, show_default="0.8:1.25", metavar="LOW:HIGH",
               help="How much a picture is stretched, width against height.")  # fmt: skip
 @click.option("--sides", type=Sides(), metavar="N,N,...",
-              help="Sides in pixels that batches take turns at, for cnn [the input size].")  # fmt: skip
+              help="Sides in pixels that batches take turns at, for cnn, mobilenet_v2_s16 [input size].")  # fmt: skip
 @click.option("--fit", type=click.Choice(("squash", "keep")), default="squash", show_default=True,
-              help="How the model will see pictures of another shape; keep, at their own aspect, for cnn.")  # fmt: skip
+              help="How the model will see other shapes; keep, as they are, for cnn, mobilenet_v2_s16.")  # fmt: skip
 @click.option("--background", type=PATH, metavar="DIR",
               help="Pictures of none of the classes: one more class, named as the folder is.")  # fmt: skip
 @click.option("--ema", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="KEEP",
@@ -84,7 +89,7 @@ class Sides(click.ParamType):  # type: ignore[type-arg]
 @click.option("--teacher-views", type=click.IntRange(1), default=1, show_default=True, metavar="N",
               help="Parts of each picture that the teacher is asked about; 1 for the whole picture once.")  # fmt: skip
 @click.option("--precision", type=click.Choice(("float32", "bfloat16")), default="float32", show_default=True,
-              help="What cnn and cnn_flatten compute in; bfloat16 is quicker where the processor has it.")  # fmt: skip
+              help="What networks without a frozen base compute in; bfloat16 is quicker on some.")  # fmt: skip
 @click.option("--half", is_flag=True, help="Keep the file's weights as 16-bit numbers.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,
               help="Same seed, same split and order.")  # fmt: skip

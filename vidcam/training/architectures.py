@@ -16,8 +16,15 @@ CNN_BLOCKS = ((32, 2), (64, 2), (128, 1), (160, 1), (160, 1))
 MOMENTUM = 0.95
 """Of the moving statistics: Keras' 0.99 needs more steps than a small data set has."""
 FLATTEN_FILTERS = (32, 64, 128, 128)
-MIN_SIZE = {"cnn": 32, "cnn_flatten": 48}
-DEFAULT_SIZE = {"cnn": 128, "cnn_flatten": 150}
+MIN_SIZE = {"cnn": 32, "cnn_flatten": 48, "mobilenet_v2_s16": 32}
+DEFAULT_SIZE = {"cnn": 128, "cnn_flatten": 150, "mobilenet_v2_s16": 160}
+MOBILENET_BLOCKS = (
+    (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1),
+    (96, 1), (96, 1), (96, 1), (160, 1), (160, 1), (160, 1),
+)  # fmt: skip
+"""Filters and strides of MobileNetV2's inverted residual blocks 1 to 15, but that block 13 has stride 1."""
+MOBILENET_FIRST = 6
+"""The first block of `mobilenet_v2_s16` that learns; those before stay as ImageNet left them."""
 
 
 def cnn(input_size: tuple[int, int], classes: int, *, training: bool = False, dtype: str = "float32") -> Any:
@@ -78,6 +85,44 @@ def cnn_flatten(input_size: tuple[int, int], classes: int, *, training: bool = F
     x = layers.Dense(512, activation="relu", name="hidden", dtype=dtype)(x)
     x = layers.Dropout(0.5, name="dropout", dtype=dtype)(x)
     return keras.Model(inputs, head(x, classes, logits=training), name="cnn_flatten")
+
+
+def mobilenet_v2_s16(
+    input_size: tuple[int, int], classes: int, *, training: bool = False, dtype: str = "float32"
+) -> Any:
+    """Builds MobileNetV2 (Sandler et al. 2018) up to the expansion of its last block, at stride 16, to be fine-tuned.
+
+    Block 13 does not halve the map, which so has a sixteenth of the input's sides instead of a thirty-second. Layers
+    are named as in `keras.applications.MobileNetV2`; `transfer.fold` brings its weights into them, normalisation folded
+    into the convolutions: over the few pictures of a small data set it is better left as ImageNet has it.
+
+    Args and returns as for `cnn`.
+    """
+    layers = keras.layers
+    free = False
+
+    def conv(x: Any, name: str, filters: int | None, stride: int = 1, *, size: int = 1, relu: bool = True) -> Any:
+        how = {"strides": stride, "padding": "same", "name": name, "dtype": dtype, "trainable": free}
+        layer = layers.DepthwiseConv2D(size, **how) if filters is None else layers.Conv2D(filters, size, **how)
+        x = layer(x)
+        return layers.ReLU(6.0, name=f"{name}_relu", dtype=dtype)(x) if relu else x
+
+    inputs = _inputs(input_size)
+    x = layers.Rescaling(1 / 127.5, -1.0, name="scale", dtype=dtype)(inputs)
+    x = conv(x, "Conv1", 32, 2, size=3)
+    x = conv(x, "expanded_conv_depthwise", None, size=3)
+    x = conv(x, "expanded_conv_project", 16, relu=False)
+    for i, (filters, stride) in enumerate(MOBILENET_BLOCKS, 1):
+        free = i >= MOBILENET_FIRST
+        shortcut = x
+        x = conv(x, f"block_{i}_expand", 6 * x.shape[-1])
+        x = conv(x, f"block_{i}_depthwise", None, stride, size=3)
+        x = conv(x, f"block_{i}_project", filters, relu=False)
+        if stride == 1 and shortcut.shape[-1] == filters:
+            x = layers.Add(name=f"block_{i}_add", dtype=dtype)([x, shortcut])
+    x = conv(x, "block_16_expand", 6 * x.shape[-1])
+    x = layers.GlobalAveragePooling2D(name="pool", dtype="float32")(x)
+    return keras.Model(inputs, head(x, classes, logits=training), name="mobilenet_v2_s16")
 
 
 def head(x: Any, classes: int, *, logits: bool) -> Any:

@@ -19,7 +19,7 @@ from vidcam.models.classifier import Classifier
 from vidcam.training import checkpoint, distill, half, loop, transfer
 from vidcam.training.augment import Variation
 from vidcam.training.data import Pictures, Progress, class_weights
-from vidcam.training.options import OWN, WEIGHT_DECAY, Options
+from vidcam.training.options import FOLDED, OWN, WEIGHT_DECAY, Options
 from vidcam.training.reading import Data
 from vidcam.types import Array
 
@@ -202,6 +202,8 @@ def _own(
     dtype = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
     size = (None, None) if options.sides or options.fit == "keep" else options.input_size
     learner = build(size, count, training=True, dtype=dtype)
+    if options.arch == FOLDED and options.start_from is None:
+        transfer.fold(learner, options.weights)
     if options.start_from is not None:
         _begin(learner, options.start_from)
     state, interrupted = loop.fit(learner, train, val, plan, **how)

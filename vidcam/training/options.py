@@ -12,10 +12,18 @@ from vidcam.training import architectures, transfer
 from vidcam.training.augment import ASPECT, SCALE
 from vidcam.types import Fit
 
-ARCHITECTURES = ("cnn", "cnn_flatten", *transfer.BASES)
-OWN: dict[str, Callable[..., Any]] = {"cnn": architectures.cnn, "cnn_flatten": architectures.cnn_flatten}
-LEARNING_RATE = {"cnn": 2e-3}
-WEIGHT_DECAY = {"cnn": 0.05}
+OWN: dict[str, Callable[..., Any]] = {
+    "cnn": architectures.cnn,
+    "cnn_flatten": architectures.cnn_flatten,
+    "mobilenet_v2_s16": architectures.mobilenet_v2_s16,
+}
+ARCHITECTURES = (*OWN, *transfer.BASES)
+LEARNING_RATE = {"cnn": 2e-3, "mobilenet_v2_s16": 3e-4}
+WEIGHT_DECAY = {"cnn": 0.05, "mobilenet_v2_s16": 0.02}
+FOLDED = "mobilenet_v2_s16"
+"""Of `OWN`, the one that starts from ImageNet weights."""
+SEVERAL = ("cnn", FOLDED)
+"""Networks that learn at several sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +49,12 @@ class Options:
         val_split: the share of the training pictures to validate on where there is no `val` folder.
         patience: end after so many epochs without a lower validation loss.
         seed: of the split, the order, the variation and the first weights.
-        weights: the transfer base's weights file.
+        weights: the ImageNet weights' file, None to download them.
         dense: units of a hidden layer on the transfer base.
         dropout: the share of the features left out in training, on the transfer base.
         distill: a model file of the same classes whose opinion softens the targets.
         teacher_views: the parts of each picture that the teacher is asked about, 1 for the whole.
-        precision: what `cnn` and `cnn_flatten` compute in while they train.
+        precision: what the networks of `OWN` compute in while they train.
         half: keep the file's weights as 16-bit numbers.
     """
 
@@ -90,16 +98,20 @@ def check(options: Options) -> Options:
     if arch not in ARCHITECTURES:
         raise UsageError(f"--arch {arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
     own = arch in OWN
-    for name, given in (("--weights", options.weights), ("--fine-tune", options.fine_tune), ("--dense", options.dense)):
+    if own and arch != FOLDED and options.weights:
+        raise UsageError(f"--weights: goes with transfer learning; {arch} starts from nothing")
+    for name, given in (("--fine-tune", options.fine_tune), ("--dense", options.dense)):
         if own and given:
-            raise UsageError(f"{name}: goes with transfer learning; {arch} starts from nothing")
+            raise UsageError(f"{name}: goes with a base that is frozen at first; {arch} is not")
+    if options.weights and options.start_from:
+        raise UsageError("--weights and --start-from: both are weights to begin with; give one of them")
     if not own and options.precision != "float32":
-        raise UsageError(f"--precision {options.precision}: goes with {' and '.join(OWN)}; {arch} trains in float32")
+        raise UsageError(f"--precision {options.precision}: goes with {', '.join(OWN)}; {arch} trains in float32")
     if not own and options.start_from:
-        raise UsageError(f"--start-from: goes with {' and '.join(OWN)}; {arch} starts from ImageNet weights")
+        raise UsageError(f"--start-from: goes with {', '.join(OWN)}; {arch} starts from ImageNet weights")
     for name, asked in (("--sides", options.sides is not None), ("--fit keep", options.fit == "keep")):
-        if asked and arch != "cnn":
-            raise UsageError(f"{name}: goes with cnn; {arch} trains at one size")
+        if asked and arch not in SEVERAL:
+            raise UsageError(f"{name}: goes with {' and '.join(SEVERAL)}; {arch} trains at one size")
     files = (("--weights", options.weights), ("--distill", options.distill), ("--start-from", options.start_from))
     for name, path in files:
         if path is not None and not path.is_file():

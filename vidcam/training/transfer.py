@@ -93,6 +93,30 @@ def build(
     return keras.Model(inputs, top(pooled), name=arch), keras.Model(inputs, pooled), top
 
 
+def fold(model: Any, weights: Path | None) -> None:
+    """Gives a network without normalisation MobileNetV2's ImageNet weights, normalisation folded into convolutions.
+
+    Args:
+        model: a network some of whose layers are named as those of `keras.applications.MobileNetV2`.
+        weights: as for `build`.
+
+    Raises:
+        VidcamError: the weights cannot be had.
+    """
+    base = zoo.ZOO["mobilenet_v2"].constructor()(include_top=False, weights=None)
+    _load(base, "mobilenet_v2", weights)
+    names = {layer.name for layer in base.layers}
+    for layer in model.layers:
+        if not layer.weights or layer.name not in names:
+            continue
+        (kernel,) = base.get_layer(layer.name).get_weights()
+        after = base.get_layer("bn_Conv1" if layer.name == "Conv1" else f"{layer.name}_BN")
+        gamma, beta, mean, variance = after.get_weights()
+        factor = gamma / np.sqrt(variance + after.epsilon)
+        depthwise = kernel.shape[-1] == 1
+        layer.set_weights([kernel * (factor[:, None] if depthwise else factor), beta - mean * factor])
+
+
 def finished(model: Any, top: Any, classes: int) -> Any:
     """Rebuilds a network of `build` as one flat model that ends in probabilities, with the same weights.
 
