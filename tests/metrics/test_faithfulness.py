@@ -52,6 +52,7 @@ def test_the_right_map_wins_on_every_measure():
     assert list(rows) == ["gradcam", *CONTROLS]
     right, *others = rows.values()
     assert right["pointing"] == 1.0
+    assert right["box"] == pytest.approx(1 / 16)
     # The cells are as large as a quarter of the square's side; half a cell is smeared over its edges.
     assert right["energy"] > 0.75
     for other in others:
@@ -189,7 +190,19 @@ def test_evaluate_maps_writes_a_table_the_rows_and_a_plot(data, tmp_path, capsys
         table = list(csv.DictReader(file))
     assert [row["method"] for row in table] == ["gradcam", "scorecam", *CONTROLS]
     assert "2 pictures" in shown
-    for name in ("pointing", "energy", "insertion", "deletion", "drop", "increase", "untrained", "ROAD", "eMPRT", "ms"):
+    for name in (
+        "pointing",
+        "energy",
+        "box",
+        "insertion",
+        "deletion",
+        "drop",
+        "increase",
+        "untrained",
+        "ROAD",
+        "eMPRT",
+        "ms",
+    ):
         assert name in shown
     with (out / "pictures.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

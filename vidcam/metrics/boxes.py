@@ -41,6 +41,16 @@ def energy(heat: Array, boxes: list[Box]) -> float:
     return float(heat[_inside(heat.shape, boxes)].sum()) / total if total > 0 else 0.0
 
 
+def area(shape: tuple[int, ...], boxes: list[Box]) -> float:
+    """Returns the share of a picture that lies inside the boxes, 0 to 1: the energy of evenly spread heat.
+
+    Args:
+        shape: (H, W) of the picture.
+        boxes: in pixels, at least one.
+    """
+    return float(_inside(shape, boxes).mean())
+
+
 def _inside(shape: tuple[int, ...], boxes: list[Box]) -> Array:
     """Returns which pixels have their centre in a box, bool (H, W)."""
     y, x = np.arange(shape[0])[:, np.newaxis] + 0.5, np.arange(shape[1]) + 0.5

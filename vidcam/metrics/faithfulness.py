@@ -17,7 +17,7 @@ import numpy as np
 from vidcam.cam import Explainer, find_method, resolve_target
 from vidcam.cam.targets import Target
 from vidcam.errors import UsageError
-from vidcam.metrics.boxes import energy, pointing
+from vidcam.metrics.boxes import area, energy, pointing
 from vidcam.metrics.controls import CONTROLS, control_map
 from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import entropy_rise, permuted_weights, rank_correlation
@@ -157,7 +157,8 @@ def measure_pictures(
 
     Returns:
         A row for each picture and method: `picture`, `method`; `insertion`, `deletion`, `drop` and `increase`, see
-        `Perturbation`; `road`, see `Road`; `pointing` and `energy`, see `boxes`, where the picture has one;
+        `Perturbation`; `road`, see `Road`; `pointing` and `energy`, see `boxes`, where the picture has one, and
+        `box`, the share of the picture that it is;
         `untrained`, the rank correlation with the map of the model with permuted weights (near 0 is good), and
         `emprt`, the rise of the entropy from the one map to the other; `ms`, how long the map took.
     """
@@ -241,7 +242,9 @@ def _measure(
     row = measures.measure(heat)
     if picture.boxes:
         on_frame = spread(raw, fitted.placement)
-        row |= {"pointing": pointing(on_frame, list(picture.boxes)), "energy": energy(on_frame, list(picture.boxes))}
+        boxes = list(picture.boxes)
+        row |= {"pointing": pointing(on_frame, boxes), "energy": energy(on_frame, boxes)}
+        row["box"] = area(on_frame.shape, boxes)
     if untrained is not None:
         row["untrained"] = rank_correlation(raw, untrained)
         rise = entropy_rise(heat, spread(untrained, on_input))

@@ -15,6 +15,7 @@ Rows = Sequence[Mapping[str, Any]]
 COLUMNS: dict[str, tuple[str, str, int]] = {
     "pointing": ("pointing", "up", 3),
     "energy": ("energy", "up", 3),
+    "box": ("box", "", 3),
     "insertion": ("insertion", "up", 3),
     "deletion": ("deletion", "down", 3),
     "road": ("ROAD", "up", 3),
@@ -29,7 +30,8 @@ COLUMNS: dict[str, tuple[str, str, int]] = {
     "switches": ("switches", "down", 0),
     "ms": ("ms", "down", 1),
 }
-"""Figure -> heading, which way is better, decimals; in the order of the table."""
+"""Figure -> heading, which way is better, decimals; in the order of the table. The box's share of the picture is no
+figure of a map: it is what energy has to be above."""
 
 
 def table(summary: Rows, *, markdown: bool = False) -> str:
@@ -40,7 +42,7 @@ def table(summary: Rows, *, markdown: bool = False) -> str:
         markdown: in Markdown, with arrows for which way is better.
     """
     shown = [name for name in COLUMNS if any(name in row for row in summary)]
-    arrows = {"up": " ↑", "down": " ↓"} if markdown else {"up": "", "down": ""}
+    arrows = {"up": " ↑", "down": " ↓", "": ""} if markdown else dict.fromkeys(("up", "down", ""), "")
     lines = [["method", *(COLUMNS[n][0] + arrows[COLUMNS[n][1]] for n in shown)]]
     for row in summary:
         cells = [f"{row[n]:.{COLUMNS[n][2]}f}" if n in row else ("" if markdown else "-") for n in shown]
@@ -75,7 +77,7 @@ def plot(summary: Rows, file: Path, title: str) -> None:
     """
     from vidcam.metrics.controls import CONTROLS
 
-    shown = [name for name in COLUMNS if name != "ms" and any(name in row for row in summary)]
+    shown = [name for name in COLUMNS if name not in ("ms", "box") and any(name in row for row in summary)]
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
     with saved(file, size=(3.0 * columns + 1, (0.25 * len(summary) + 0.9) * rows + 0.4)) as figure:
