@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import weakref
 from collections import Counter
 from fractions import Fraction
@@ -21,6 +23,7 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.pipeline.windows import explain_windows
+from vidcam.report.clip import WEIGHT
 from vidcam.types import Frame, Track
 
 
@@ -131,3 +134,15 @@ def test_what_does_not_go_with_such_a_network_is_refused(network, clip, tmp_path
     with pytest.raises(UsageError, match="--clip-fps 5: .* one picture at a time"):
         run(clip, tmp_path / "out.gif", model=as_classifier(gap_cnn()), clip_fps=5.0)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_says_which_frames_counted(network, clip, tmp_path):
+    made = run(clip, tmp_path / "a.gif", model=network, report=tmp_path / "a.html", fps=10)
+    importance = maps_of(made).importance
+    page = (tmp_path / "a.html").read_text("utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    curves = dict(data["curves"])
+    np.testing.assert_allclose(curves.pop(WEIGHT), 1e4 * importance / importance.max(), atol=1)
+    assert set(curves) == {"left", "right"}
+    said = dict(data["figures"])["the frame that counts most"]
+    assert said.startswith(f"{maps_of(made).times[importance.argmax()]:.2f} s, {importance.max():.1f} ×")

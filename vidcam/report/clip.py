@@ -25,6 +25,8 @@ from vidcam.report.html import write_page
 from vidcam.types import Array, Track
 
 INSIDE = "heat on the thing"
+WEIGHT = "weight of the frame, of the largest"
+"""The name of the curve that says which frames of its windows a network that sees time went by."""
 CURVES = 6
 """Classes whose probabilities are drawn."""
 LARGE = 100 * 2**20
@@ -115,6 +117,8 @@ def write_clip_page(
         data = _data(Path(source), track, original, overlay, details or {})
         if shares is not None:
             _add_shares(data, shares)
+        if track.importance is not None and len(track) > 1:
+            _add_importance(data, track.importance)
         if math.isfinite(steadiness):
             data["figures"].append(["change beside the motion (E)", f"{steadiness:.3f}"])
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
@@ -210,6 +214,16 @@ def _add_shares(data: dict[str, Any], shares: Shares) -> None:
     if shares.frames:
         for name, mean in zip(named, shares.means(), strict=True):
             data["figures"].append([name, f"{100 * mean:.1f} %"])
+
+
+def _add_importance(data: dict[str, Any], importance: Array) -> None:
+    """Puts which frames counted behind the classes: a curve, and the one that counted most as a figure."""
+    most = int(np.argmax(importance))
+    peak = float(importance[most])
+    if peak > 0:
+        data["curves"] = [*data["curves"][: CURVES - 1], [WEIGHT, _tenthousandths(importance / peak)]]
+        when = f"{data['times'][most]:.2f} s, {peak:.1f} × the mean of its windows"
+        data["figures"].append(["the frame that counts most", when])
 
 
 def _shown_at(track: Track) -> list[float]:
