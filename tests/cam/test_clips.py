@@ -119,7 +119,7 @@ def test_what_is_no_clip_is_refused(trained):
         load_model(trained.model, clip_frames=4)
     with pytest.raises(UsageError, match="takes one picture at a time; leave --clip-frames"):
         load_model(gap_cnn(), clip_frames=4)
-    with pytest.raises(UsageError, match="neither a picture .* nor a clip"):
+    with pytest.raises(UsageError, match="not a picture .* no clip"):
         load_model(keras.Sequential([keras.Input((4, 8, 8, 5)), layers.GlobalAveragePooling3D(), layers.Dense(2)]))
     with pytest.raises(UsageError, match="sees 6 frames at a time; .vidcam run."):
         Explainer(trained)

@@ -292,8 +292,8 @@ def _interface(network: Any, name: str, told: int | None) -> tuple[int, tuple[in
         raise UsageError(f"{name}: takes one picture at a time; leave --clip-frames (clip_frames=) out")
     if shape is not None and (len(shape) != 4 or shape[3] not in (1, 3, None)):
         raise UsageError(
-            f"{name}: its input of shape {whole} is neither a picture (batch, height, width, 1 or 3 channels) nor a "
-            "clip (batch, frames, height, width, 1 or 3 channels)"
+            f"{name}: its input of shape {whole} is not a picture (batch, height, width, 1 or 3 channels) and "
+            "no clip (batch, frames, height, width, 1 or 3 channels)"
         )
     channels = shape[3] if shape is not None and shape[3] else 3
     size = (shape[2], shape[1]) if shape is not None and shape[1] and shape[2] else None
