@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-Progress = Callable[[int, int | None], None]
+if TYPE_CHECKING:
+    from vidcam.types import Progress
 
 
 def in_notebook() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,14 @@ __all__ = [
     "OpenNetwork",
     "Placement",
     "Planes",
+    "Progress",
     "Scaling",
     "Track",
 ]
+
+
+Progress = Callable[[int, int | None], None]
+"""Called with how many are done, and how many there are, None where that is not known."""
 
 
 def _counted(targets: Sequence[tuple[int, ...]], labels: Sequence[str] = (), most: int = 3) -> str:

@@ -21,7 +21,6 @@ from vidcam.errors import Interrupted, VidcamError
 from vidcam.media import open_sink, open_source
 from vidcam.media.options import MediaOptions
 from vidcam.metrics.regions import region_of, shares_of
-from vidcam.pipeline.clip import Progress as Steps
 from vidcam.pipeline.files import check_side_files
 from vidcam.pipeline.film import Film, points_of
 from vidcam.pipeline.names import output_path
@@ -29,6 +28,7 @@ from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import join
 from vidcam.pipeline.result import Result
 from vidcam.render.look import Look
+from vidcam.types import Progress
 
 
 def run_in_parts(
@@ -42,7 +42,7 @@ def run_in_parts(
     workers: int,
     files: Mapping[str, Path | None],
     overwrite: bool = False,
-    progress: Steps,
+    progress: Progress,
     cancelled: Callable[[], bool],
 ) -> Result | None:
     """Explains a long video in parts, which processes work on at once, and joins them without encoding again.
@@ -109,7 +109,7 @@ def run_in_parts(
     )
 
 
-def _work(film: Film, settings: Settings, workers: int, progress: Steps, cancelled: Callable[[], bool]) -> None:
+def _work(film: Film, settings: Settings, workers: int, progress: Progress, cancelled: Callable[[], bool]) -> None:
     """Has every step of every part done."""
     films = Films()
 

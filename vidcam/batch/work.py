@@ -28,12 +28,12 @@ from vidcam.metrics.regions import region_of, shares_of
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
 from vidcam.pipeline.cells import make_cells
-from vidcam.pipeline.clip import Progress
 from vidcam.pipeline.explained_clip import batch_for
 from vidcam.pipeline.film import LENGTH, Film, points_of
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import do_step, join
 from vidcam.pipeline.stages import Stages, Watch
+from vidcam.types import Progress
 
 POSTER = 320
 """Longer side of a poster in pixels."""

@@ -25,7 +25,7 @@ class Steps:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def step(self, name: str, done: int, total: int) -> None:
+    def step(self, name: str, done: int, total: int | None) -> None:
         """Shows that `done` of `total` of the named work is done; a smaller number than before begins a new bar."""
         if self._quiet:
             return

@@ -23,11 +23,10 @@ from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import entropy_rise, permuted_weights, rank_correlation
 from vidcam.metrics.road import Road
 from vidcam.render import spread
-from vidcam.types import Array, Box, Classifier, OpenNetwork, Placement
+from vidcam.types import Array, Box, Classifier, OpenNetwork, Placement, Progress
 
 EQUAL = 1e-4
 """Of the maximum: maps that differ by less everywhere are measured as one."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

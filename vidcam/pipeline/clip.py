@@ -18,10 +18,7 @@ from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages, Watch
 from vidcam.pipeline.windows import explain_windows, predict_windows
-from vidcam.types import Array, Frame, Track
-
-Progress = Callable[[int, int | None], None]
-
+from vidcam.types import Array, Frame, Progress, Track
 
 AHEAD = 4
 """Frames that may be decoded ahead."""

@@ -15,7 +15,7 @@ from vidcam.errors import UsageError
 from vidcam.models import Classifier, load_model
 from vidcam.models.zoo import MODELS
 from vidcam.pipeline.cells import SINGLE, Grid, make_model_cells
-from vidcam.pipeline.clip import Passes, Progress, ReadAhead, explain_clip, resolve
+from vidcam.pipeline.clip import Passes, ReadAhead, explain_clip, resolve
 from vidcam.pipeline.draw import on_planes
 from vidcam.pipeline.explain import Keep, explain, replay
 from vidcam.pipeline.meter import Meter
@@ -23,7 +23,7 @@ from vidcam.pipeline.select import Explained, Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.render.look import Look
 from vidcam.types import Classifier as AnyClassifier
-from vidcam.types import Track
+from vidcam.types import Progress, Track
 
 BATCH = 8
 """Frames computed at once: at 1, 2, 4, 8, 16 and 32 MobileNetV2 took 14.0, 9.5, 9.3, 8.2, 7.8 and 7.8 ms a frame."""

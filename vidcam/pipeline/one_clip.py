@@ -27,7 +27,7 @@ from vidcam.media.options import MediaOptions
 from vidcam.metrics.regions import region_of
 from vidcam.models.fit import KEEP_ASPECT, is_bounded
 from vidcam.pipeline.cells import Grid
-from vidcam.pipeline.clip import Passes, Progress, ReadAhead
+from vidcam.pipeline.clip import Passes, ReadAhead
 from vidcam.pipeline.draw import Drawn, draw, on_planes
 from vidcam.pipeline.explained_clip import ExplainedClip, from_model, from_track
 from vidcam.pipeline.files import Outputs, check_side_files
@@ -40,7 +40,7 @@ from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.render import Look
-from vidcam.types import Frame, Track
+from vidcam.types import Frame, Progress, Track
 
 AHEAD = 4
 """Pictures that may wait for the encoder."""

@@ -30,7 +30,7 @@ from vidcam.media.times import exact
 from vidcam.media.write.join import open_joined
 from vidcam.metrics.steadiness import Steadiness, error_of
 from vidcam.pipeline.cells import Grid, GridCell, make_cells
-from vidcam.pipeline.clip import Passes, Progress, ReadAhead
+from vidcam.pipeline.clip import Passes, ReadAhead
 from vidcam.pipeline.draw import Answer, draw, on_planes
 from vidcam.pipeline.explain import explain, predict, replay
 from vidcam.pipeline.explained_clip import batch_for, provenance
@@ -43,7 +43,7 @@ from vidcam.pipeline.result import Count, Result
 from vidcam.pipeline.select import Selection
 from vidcam.pipeline.stages import Stages
 from vidcam.render import History, clip_peak, histories
-from vidcam.types import Classifier, Frame, Planes, Track
+from vidcam.types import Classifier, Frame, Planes, Progress, Track
 
 LOOK_BACK = Fraction(2)
 """Seconds before a part that are looked at for cuts, as what is a cut depends on the changes before it."""

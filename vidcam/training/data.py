@@ -26,7 +26,7 @@ ALIASES = {"validation": "val", "valid": "val", "training": "train", "testing": 
 IN_MEMORY = 2 << 30
 """Bytes of pictures kept in memory; more go to an unnamed temporary file, of which the system keeps what fits."""
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is."""
 
 
@@ -209,7 +209,7 @@ def read_pictures(
     files: Files,
     input_size: tuple[int, int],
     labels: Sequence[str],
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     name: str = "reading",
     *,
     fit: Fit = "squash",

@@ -12,7 +12,7 @@ from vidcam.errors import UsageError
 from vidcam.models import load_model
 from vidcam.models.classifier import Classifier
 from vidcam.training.augment import Variation, draw_looks, look
-from vidcam.training.data import Pictures, Progress
+from vidcam.training.data import Pictures, StageProgress
 from vidcam.training.pictures import read_picture
 from vidcam.types import Array
 
@@ -29,7 +29,7 @@ def teacher_probabilities(
     *,
     views: int = 1,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Array:
     """Asks a teacher about pictures.
 

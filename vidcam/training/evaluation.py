@@ -20,7 +20,7 @@ from vidcam.metrics.rejection import among_others, rejection
 from vidcam.models.classifier import Classifier
 from vidcam.render import overlay
 from vidcam.report import classification as report
-from vidcam.training.data import Files, Folder, Pictures, Progress, by_size, read_pictures
+from vidcam.training.data import Files, Folder, Pictures, StageProgress, by_size, read_pictures
 from vidcam.training.pictures import read_picture
 from vidcam.types import Array
 
@@ -97,7 +97,7 @@ def match_labels(folder: Folder, classifier: Classifier) -> Folder:
     return Folder(folder.root, classifier.labels, splits)
 
 
-def read(folder: Folder, classifier: Classifier, progress: Progress | None = None) -> dict[str, Pictures]:
+def read(folder: Folder, classifier: Classifier, progress: StageProgress | None = None) -> dict[str, Pictures]:
     """Reads all splits of a data folder for a classifier.
 
     Args:
@@ -131,7 +131,7 @@ def evaluate(
     classifier: Classifier,
     splits: Mapping[str, Pictures],
     folder: str | Path,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     note: str = "",
 ) -> Evaluation:
     """Evaluates a classifier and writes what was found.
@@ -191,7 +191,7 @@ def evaluate(
 def predict(
     explainer: Explainer,
     pixels: Array | Sequence[Array],
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     name: str = "predicting",
 ) -> Array:
     """Asks a classifier about pictures, on the way on which `vidcam run` asks it.
@@ -227,7 +227,7 @@ def _plots(p: Array, classes: Array, scores: metrics.Scores, labels: Sequence[st
 
 
 def _sheets(
-    classifier: Classifier, pictures: Pictures, p: Array, *, split: str, folder: Path, progress: Progress | None
+    classifier: Classifier, pictures: Pictures, p: Array, *, split: str, folder: Path, progress: StageProgress | None
 ) -> None:
     guess = p.argmax(axis=1)
     wrong = np.flatnonzero(guess != pictures.classes)

@@ -18,7 +18,7 @@ from vidcam.models import load_model, save_classifier
 from vidcam.models.classifier import Classifier
 from vidcam.training import checkpoint, distill, half, loop, transfer
 from vidcam.training.augment import Variation
-from vidcam.training.data import Pictures, Progress, class_weights
+from vidcam.training.data import Pictures, StageProgress, class_weights
 from vidcam.training.options import FOLDED, OWN, WEIGHT_DECAY, Options
 from vidcam.training.reading import Data
 from vidcam.types import Array
@@ -58,7 +58,7 @@ def train(
     options: Options,
     *,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Result:
     """Trains a classifier and saves it.
@@ -240,7 +240,9 @@ def _count(samples: loop.Samples) -> int:
     return max(2, int(samples.targets.shape[-1]))
 
 
-def _features(body: Any, samples: loop.Samples, plan: loop.Plan, views: int, progress: Progress | None) -> loop.Samples:
+def _features(
+    body: Any, samples: loop.Samples, plan: loop.Plan, views: int, progress: StageProgress | None
+) -> loop.Samples:
     """Asks the frozen base once about every picture and its varied views, so that the head's epochs take a moment."""
     found = []
     steps = -(-len(samples) // 32)

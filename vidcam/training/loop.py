@@ -24,7 +24,7 @@ from vidcam.errors import VidcamError
 from vidcam.training import checkpoint
 from vidcam.training.augment import Variation, augment, draw_looks
 from vidcam.training.average import Average
-from vidcam.training.data import Progress, by_size
+from vidcam.training.data import StageProgress, by_size
 from vidcam.types import Array
 
 WARM_UP = 0.05
@@ -119,7 +119,7 @@ def fit(
     fingerprint: Mapping[str, Any] | None = None,
     extra: Mapping[str, Array] | None = None,
     earlier: Sequence[dict[str, Any]] = (),
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[State, bool]:
     """Trains a network that ends in logits, and leaves it with the best weights.
@@ -260,7 +260,7 @@ def _train_step(model: Any, optimizer: Any, train: Samples, average: Average | N
 
 
 def _epoch(
-    step: Any, train: Samples, plan: Plan, epoch: int, *, steps: int, progress: Progress | None
+    step: Any, train: Samples, plan: Plan, epoch: int, *, steps: int, progress: StageProgress | None
 ) -> dict[str, Any]:
     sums = np.zeros(2)
     name = f"{plan.name} {epoch + 1}/{plan.epochs}"
