@@ -121,6 +121,7 @@ def input_shape(model: Any) -> tuple[int | None, ...] | None:
         shape = list(shape.values())
     if isinstance(shape, list):
         if len(shape) != 1:
-            raise UsageError(f"{model.name}: takes {len(shape)} inputs; vidcam explains models of one picture")
+            told = ", ".join(f"{t.name} {tuple(t.shape)}" for t in model.inputs)
+            raise UsageError(f"{model.name}: takes {len(shape)} inputs ({told}); vidcam explains models of one picture")
         shape = shape[0]
     return None if shape is None else tuple(shape)

@@ -10,6 +10,7 @@ from tests.networks import binary_cnn, flatten_cnn, gap_cnn, nested, subclassed
 from vidcam.cam import METHODS, Explainer
 from vidcam.cam.anatomy import dissect
 from vidcam.cli import main
+from vidcam.errors import UsageError
 from vidcam.models import load_model
 
 
@@ -69,6 +70,21 @@ def test_of_several_outputs_one_is_looked_at_and_that_is_said(tmp_path, capsys):
     assert "classes     8: " in out  # the longer list
     out = inspect(capsys, file, "--preprocess", "unit", "-q", "--model-output", "1")[1]
     assert "unknown" not in out
+
+
+def test_of_a_keras_models_outputs_one_is_looked_at_and_all_are_listed_where_one_has_to_be_named(tmp_path, capsys):
+    two_outputs().save(tmp_path / "two.keras")
+    code, out, err = inspect(capsys, tmp_path / "two.keras", "--preprocess", "unit", "-q")
+    assert (code, err) == (0, [])
+    assert "output      unknown which; --model-output says it (what follows is for " in out
+    assert "classes     8: " in out
+    out = inspect(capsys, tmp_path / "two.keras", "--preprocess", "unit", "-q", "--model-output", "classes")[1]
+    assert "classes     3: " in out
+    assert "unknown" not in out
+    with pytest.raises(UsageError, match=r"gives 2 outputs \(classes \(None, 3\), peak \(None, 8\)\)"):
+        load_model(tmp_path / "two.keras", preprocess="unit")
+    with pytest.raises(UsageError, match="has no output '7'"):
+        load_model(two_outputs(), preprocess="unit", output=7)
 
 
 def test_quiet_leaves_the_layers_out(tmp_path, capsys):

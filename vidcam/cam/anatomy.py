@@ -123,12 +123,19 @@ def dissect(classifier: Classifier) -> Anatomy:
     model = classifier.model
     counts = (sum(math.prod(w.shape) for w in weights) for weights in (model.weights, model.trainable_weights))
     parameters, trainable = counts
-    return Anatomy(layers=tuple(layers), parameters=parameters, trainable=trainable, network="Keras", **facts)
+    return Anatomy(layers=tuple(layers), parameters=parameters, trainable=trainable, network=_told(model), **facts)
 
 
 def _layer(candidate: Candidate, height: int, columns: int, channels: int) -> Layer:
     steps = candidate.steps
     return Layer(candidate.path, type(candidate.layer).__name__, (height // steps, columns, channels), steps)
+
+
+def _told(model: Any) -> str:
+    """Returns a Keras model's inputs and outputs, where it knows them."""
+    tensors = [*(getattr(model, "inputs", None) or ()), *(getattr(model, "outputs", None) or ())]
+    shapes = [f"{t.name} [{','.join('?' if n is None else str(n) for n in t.shape)}]" for t in tensors]
+    return f"Keras: {', '.join(shapes)}" if shapes else "Keras"
 
 
 def _dissect_opened(classifier: Classifier, height: int, width: int) -> Anatomy:

@@ -20,6 +20,7 @@ from vidcam.models.files import ModelFile, find_model
 from vidcam.models.graph_file import open_graph
 from vidcam.models.identity import classifier_identity, content_of, network_identity
 from vidcam.models.labels import read_labels
+from vidcam.models.outputs import with_one_output
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
 from vidcam.models.settle import any_size, checked_size, clip_length, labels_of
@@ -194,6 +195,7 @@ def _load(
         card = _card(file, network)
         name = card.get("name", name) if path in zoo.BUNDLED.values() else name
 
+    network = with_one_output(network, output, name)
     classes, in_size, channels, frames = _interface(network, name, clip_frames or card.get("clip_frames"))
     known = known_network(network)
     imagenet = known is not None and classes == IMAGENET_CLASSES
@@ -302,9 +304,7 @@ def _interface(network: Any, name: str, told: int | None) -> tuple[int, tuple[in
     except (AttributeError, ValueError):
         output = _traced_output(network, channels)
     if isinstance(output, dict | list):
-        named = output.items() if isinstance(output, dict) else zip(network.output_names, output, strict=False)
-        listed = ", ".join(f"{title} {tuple(shape)}" for title, shape in named)
-        raise UsageError(f"{name}: has {len(output)} outputs ({listed}); vidcam explains classifiers of one")
+        raise UsageError(f"{name}: has {len(output)} outputs; vidcam explains classifiers of one")
     if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
         raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
     return (2 if output[-1] == 1 else int(output[-1])), size, channels, frames
