@@ -2,22 +2,20 @@
 
 Reverse-mode differentiation: a rule for each kind of operation that the heads of classifiers are made of. A rule takes
 the operation's node and the gradient of its output, and gives the gradient of each of its inputs, None where that is
-not wanted. Windows of local pooling are in `windows`.
+not wanted. Activations are in `slopes`, windows of local pooling in `windows`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vidcam._openvino import ov
 from vidcam.cam.build.nodes import Name, Varies, constant_of, integers, name_of, parts_of, sizes_of
+from vidcam.cam.build.slopes import SLOPES, Rule, like
 from vidcam.cam.build.windows import average_pool_gradient, max_pool_gradient
-
-Rule = Callable[[Any, Any], Sequence[Any]]
-"""(node, gradient of its output) -> gradients of its inputs."""
 
 
 class NoRule(Exception):  # noqa: N818 - a finding, which never reaches the user as an error
@@ -94,10 +92,6 @@ def _between(target: Any, source: Any) -> list[Any]:
     return list(on_way.values())
 
 
-def _like(value: float, x: Any) -> Any:
-    return _ops().convert_like(_ops().constant(np.float32(value)), x)
-
-
 def _as_input(gradient: Any, x: Any) -> Any:
     """Lays a gradient out as an input is, whose elements are in the same order."""
     shape = sizes_of(x)
@@ -125,7 +119,7 @@ def _quantized(node: Any, dy: Any) -> Sequence[Any]:
     slope = ops.divide(
         ops.subtract(node.input_value(4), node.input_value(3)), ops.subtract(node.input_value(2), node.input_value(1))
     )
-    return [ops.select(inside, ops.multiply(dy, slope), _like(0, dy)).output(0), *[None] * 4]
+    return [ops.select(inside, ops.multiply(dy, slope), like(0, dy)).output(0), *[None] * 4]
 
 
 def _convert(node: Any, dy: Any) -> Sequence[Any]:
@@ -160,7 +154,7 @@ def _multiply(node: Any, dy: Any) -> Sequence[Any]:
 def _squared_difference(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ops = _ops()
-    twice = ops.multiply(ops.multiply(dy, _like(2, dy)), ops.subtract(a, b))
+    twice = ops.multiply(ops.multiply(dy, like(2, dy)), ops.subtract(a, b))
     return [_unspread(twice.output(0), a), _unspread(ops.negative(twice).output(0), b)]
 
 
@@ -175,7 +169,7 @@ def _power(node: Any, dy: Any) -> Sequence[Any]:
     x, exponent = node.input_values()
     constant_of(exponent, "an exponent")
     ops = _ops()
-    slope = ops.multiply(exponent, ops.power(x, ops.subtract(exponent, _like(1, exponent))))
+    slope = ops.multiply(exponent, ops.power(x, ops.subtract(exponent, like(1, exponent))))
     return [_unspread(ops.multiply(dy, slope).output(0), x), None]
 
 
@@ -184,7 +178,7 @@ def _greater(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ops = _ops()
     first = ops.greater(a, b) if node.get_type_name() == "Maximum" else ops.less(a, b)
-    zero = _like(0, dy)
+    zero = like(0, dy)
     parts = [ops.select(first, dy, zero), ops.select(first, zero, dy)]
     return [_unspread(part.output(0), x) for part, x in zip(parts, (a, b), strict=True)]
 
@@ -220,7 +214,7 @@ def _reduce(node: Any, dy: Any) -> Sequence[Any]:
     dy = _kept(node, dy, axes)
     if node.get_type_name() == "ReduceMax":
         peak = _kept(node, node.output(0), axes)
-        return [ops.select(ops.equal(x, peak), dy, _like(0, dy)).output(0), None]
+        return [ops.select(ops.equal(x, peak), dy, like(0, dy)).output(0), None]
     if node.get_type_name() == "ReduceMean":
         count = 1
         for axis in axes:
@@ -228,7 +222,7 @@ def _reduce(node: Any, dy: Any) -> Sequence[Any]:
             if length is None:
                 raise NoRule("no gradient is known of a mean over a size that is open")
             count *= length
-        dy = ops.multiply(dy, _like(1 / count, dy)).output(0)
+        dy = ops.multiply(dy, like(1 / count, dy)).output(0)
     return [ops.broadcast(dy, ops.shape_of(x)).output(0), None]
 
 
@@ -244,9 +238,7 @@ def _concat(node: Any, dy: Any) -> Sequence[Any]:
 def _split(node: Any, dy: list[Any]) -> Sequence[Any]:
     ops = _ops()
     axis = integers(node.input_value(1), "the axis of a split")[0]
-    parts = [
-        ops.multiply(o, _like(0, o)).output(0) if d is None else d for d, o in zip(dy, node.outputs(), strict=True)
-    ]
+    parts = [ops.multiply(o, like(0, o)).output(0) if d is None else d for d, o in zip(dy, node.outputs(), strict=True)]
     return [ops.concat(parts, axis).output(0)]
 
 
@@ -270,7 +262,7 @@ def _slice(node: Any, dy: Any) -> Sequence[Any]:
             raise NoRule("no gradient is known of a slice of an open size")
         before[axis] = part.start
         after[axis] = whole - taken - part.start
-    padded = ops.pad(dy, before, after, "constant", _like(0, dy))
+    padded = ops.pad(dy, before, after, "constant", like(0, dy))
     return [padded.output(0), *[None] * (node.get_input_size() - 1)]
 
 
@@ -346,7 +338,7 @@ def _known(shape: list[int | None]) -> list[int]:
 def _batch_norm(node: Any, dy: Any) -> Sequence[Any]:
     _, gamma, _, _, variance = node.input_values()
     ops = _ops()
-    epsilon = _like(node.get_attributes()["epsilon"], variance)
+    epsilon = like(node.get_attributes()["epsilon"], variance)
     scale = ops.divide(gamma, ops.sqrt(ops.add(variance, epsilon)))
     axes = np.arange(1, len(sizes_of(dy)) - 1)
     return [ops.multiply(dy, ops.unsqueeze(scale, axes)).output(0), None, None, None, None]
@@ -362,7 +354,7 @@ def _normalize(node: Any, dy: Any) -> Sequence[Any]:
     y = node.output(0)
     centred = ops.subtract(x, ops.reduce_mean(x, axes, True))
     variance = ops.reduce_mean(ops.multiply(centred, centred), axes, True)
-    epsilon = _like(a["eps"], variance)
+    epsilon = like(a["eps"], variance)
     if str(a["eps_mode"]).lower().endswith("outside_sqrt"):
         deviation = ops.add(ops.sqrt(variance), epsilon)
     else:
@@ -384,91 +376,12 @@ def _broadcast(node: Any, dy: Any) -> Sequence[Any]:
 
 def _select(node: Any, dy: Any) -> Sequence[Any]:
     condition, a, b = node.input_values()
-    ops, zero = _ops(), _like(0, dy)
+    ops, zero = _ops(), like(0, dy)
     return [
         None,
         _unspread(ops.select(condition, dy, zero).output(0), a),
         _unspread(ops.select(condition, zero, dy).output(0), b),
     ]
-
-
-def _inside(x: Any, low: float, high: float) -> Any:
-    ops = _ops()
-    return ops.logical_and(ops.greater(x, _like(low, x)), ops.less(x, _like(high, x)))
-
-
-def _slope(function: Callable[[Any, Any, Any], Any]) -> Rule:
-    """Makes a rule of a function of (node, input, output) to the slope of an activation."""
-
-    def rule(node: Any, dy: Any) -> Sequence[Any]:
-        slope = function(node, node.input_value(0), node.output(0))
-        return [_ops().multiply(dy, slope).output(0), *[None] * (node.get_input_size() - 1)]
-
-    return rule
-
-
-def _step(condition: Callable[[Any, Any], Any]) -> Rule:
-    """Makes a rule of a condition of (node, input) under which an activation hands on what it gets, else nothing."""
-
-    def rule(node: Any, dy: Any) -> Sequence[Any]:
-        return [_ops().select(condition(node, node.input_value(0)), dy, _like(0, dy)).output(0)]
-
-    return rule
-
-
-def _swish(node: Any, x: Any, y: Any) -> Any:
-    ops = _ops()
-    beta = node.input_value(1) if node.get_input_size() > 1 else _like(1, x)
-    gate = ops.sigmoid(ops.multiply(x, beta))
-    return ops.add(gate, ops.multiply(ops.multiply(beta, y), ops.subtract(_like(1, gate), gate)))
-
-
-def _hard_swish(node: Any, x: Any, y: Any) -> Any:
-    ops = _ops()
-    within = ops.add(ops.multiply(x, _like(1 / 3, x)), _like(0.5, x))
-    above = ops.convert_like(ops.greater_equal(x, _like(3, x)), x)
-    return ops.select(_inside(x, -3, 3), within, above)
-
-
-def _gelu(node: Any, x: Any, y: Any) -> Any:
-    ops = _ops()
-    if "tanh" in str(node.get_attributes().get("approximation_mode", "erf")).lower():
-        root = float(np.sqrt(2 / np.pi))
-        cubed = ops.multiply(ops.multiply(x, x), x)
-        t = ops.tanh(ops.multiply(_like(root, x), ops.add(x, ops.multiply(_like(0.044715, x), cubed))))
-        inner = ops.add(_like(root, x), ops.multiply(_like(3 * 0.044715 * root, x), ops.multiply(x, x)))
-        bent = ops.multiply(ops.multiply(x, ops.subtract(_like(1, t), ops.multiply(t, t))), inner)
-        return ops.multiply(_like(0.5, x), ops.add(ops.add(_like(1, t), t), bent))
-    phi = ops.multiply(_like(0.5, x), ops.add(_like(1, x), ops.erf(ops.multiply(x, _like(float(np.sqrt(0.5)), x)))))
-    bell = ops.multiply(
-        _like(float(1 / np.sqrt(2 * np.pi)), x), ops.exp(ops.multiply(_like(-0.5, x), ops.multiply(x, x)))
-    )
-    return ops.add(phi, ops.multiply(x, bell))
-
-
-def _prelu(node: Any, dy: Any) -> Sequence[Any]:
-    x, slope = node.input_values()
-    ops = _ops()
-    if sizes_of(slope) not in ([], [1]):  # one for each channel
-        slope = _as_channels(slope, len(sizes_of(x)))
-    return [ops.select(ops.greater(x, _like(0, x)), dy, ops.multiply(dy, slope)).output(0), None]
-
-
-def _as_channels(vector: Any, rank: int) -> Any:
-    shape = sizes_of(vector)
-    return vector if len(shape) == rank else _ops().reshape(vector, np.array([1, -1] + [1] * (rank - 2)), False)
-
-
-def _elu(node: Any, x: Any, y: Any) -> Any:
-    ops = _ops()
-    alpha = _like(node.get_attributes()["alpha"], y)
-    return ops.select(ops.less(x, _like(0, x)), ops.add(y, alpha), _like(1, y))
-
-
-def _selu(node: Any, x: Any, y: Any) -> Any:
-    ops = _ops()
-    alpha, scale = (ops.convert_like(node.input_value(i), y) for i in (1, 2))
-    return ops.select(ops.less(x, _like(0, x)), ops.add(y, ops.multiply(alpha, scale)), scale)
 
 
 RULES: dict[str, Rule] = {
@@ -499,30 +412,6 @@ RULES: dict[str, Rule] = {
     "Softmax": _softmax,
     "Broadcast": _broadcast,
     "Select": _select,
-    "PRelu": _prelu,
-    "Relu": _step(lambda _, x: _ops().greater(x, _like(0, x))),
-    "Clamp": _step(lambda n, x: _inside(x, n.get_attributes()["min"], n.get_attributes()["max"])),
-    "Negative": _slope(lambda _, x, y: _like(-1, y)),
-    "Abs": _slope(lambda _, x, y: _ops().sign(x)),
-    "Exp": _slope(lambda _, x, y: y),
-    "Log": _slope(lambda _, x, y: _ops().divide(_like(1, x), x)),
-    "Sqrt": _slope(lambda _, x, y: _ops().divide(_like(0.5, y), y)),
-    "Sigmoid": _slope(lambda _, x, y: _ops().multiply(y, _ops().subtract(_like(1, y), y))),
-    "Tanh": _slope(lambda _, x, y: _ops().subtract(_like(1, y), _ops().multiply(y, y))),
-    "SoftPlus": _slope(lambda _, x, y: _ops().sigmoid(x)),
-    "Erf": _slope(
-        lambda _, x, y: _ops().multiply(
-            _like(float(2 / np.sqrt(np.pi)), x), _ops().exp(_ops().negative(_ops().multiply(x, x)))
-        )
-    ),
-    "Elu": _slope(_elu),
-    "Selu": _slope(_selu),
-    "Swish": _slope(_swish),
-    "HSwish": _slope(_hard_swish),
-    "HSigmoid": _slope(lambda _, x, y: _ops().select(_inside(x, -3, 3), _like(1 / 6, x), _like(0, x))),
-    "HardSigmoid": _slope(
-        lambda n, x, y: _ops().select(_inside(y, 0, 1), _ops().convert_like(n.input_value(1), x), _like(0, x))
-    ),
-    "Gelu": _slope(_gelu),
+    **SLOPES,
 }
 """The name of an operation's type -> its rule."""
