@@ -9,7 +9,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +64,7 @@ class OutputFile:
 
     def _open(self) -> bool:
         """Makes the temporary file and locks it; False where it has been removed meanwhile."""
-        self.temporary = self._final.with_name(f"{self._prefix}{secrets.token_hex(4)}.part{self._suffix}")
+        self.temporary = self._final.with_name(f"{self._prefix}{os.urandom(4).hex()}.part{self._suffix}")
         try:
             self._lock = os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         except OSError as error:

@@ -1,19 +1,22 @@
 """OpenVINO, imported on first use and in one place, because as it comes it sends a telemetry event when imported.
 
-`ov` stands for the module; `load` imports what is below it.
+`ov` stands for the module; `load` imports what is below it. Its converter of models, more than half of what an import
+takes, waits until it is asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
-_TELEMETRY = "openvino_telemetry"
-_lock = threading.Lock()
+_TELEMETRY, _CONVERTER = "openvino_telemetry", "openvino.tools.ovc"
+_lock = threading.RLock()
 
 
 def installed() -> bool:
@@ -32,15 +35,32 @@ def load(name: str = "openvino") -> Any:
     """
     with _lock:
         if "openvino" not in sys.modules:
-            kept = sys.modules.get(_TELEMETRY)
-            sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # importing it fails, and OpenVINO goes without
-            try:
-                importlib.import_module("openvino")
-            finally:
-                del sys.modules[_TELEMETRY]
-                if kept is not None:
-                    sys.modules[_TELEMETRY] = kept
-        return importlib.import_module(name)
+            with _without(_TELEMETRY, _CONVERTER):
+                module: Any = importlib.import_module("openvino")
+            if not hasattr(module, "convert_model"):
+                module.__getattr__ = _converter
+        with _without(_TELEMETRY):
+            return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Lets the import of modules fail that OpenVINO does without."""
+    there = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # importing what is None fails
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+        sys.modules.update(there)
+
+
+def _converter(attribute: str) -> Any:
+    """Stands for `openvino.convert_model`, also for others who import OpenVINO after vidcam."""
+    if attribute != "convert_model":
+        raise AttributeError(f"module 'openvino' has no attribute {attribute!r}")
+    return load(_CONVERTER).convert_model
 
 
 @functools.cache

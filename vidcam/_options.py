@@ -7,7 +7,6 @@ their options are about: `cam.options`, `render.look`, `media.options`. Standard
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
@@ -110,6 +109,8 @@ def refuse(options: dict[str, Any], function: str, known: Sequence[str]) -> None
         TypeError: as Python itself raises for a keyword that a function does not have, with the name that was meant.
     """
     for name in options:
+        import difflib
+
         close = difflib.get_close_matches(name, known, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{meant}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -104,6 +104,10 @@ class ClipExplainer(Explainer):
     def ready(self, width: int, height: int) -> None:
         """Builds what windows need, ahead of the first, whatever the size of the frames."""
         self._runner.prepare(self.classifier.input_size[1] * self.sampling.length, self.classifier.input_size[0])
+
+    def begin(self, width: int, height: int) -> Self:
+        self._runner.begin(self.classifier.input_size[1] * self.sampling.length, self.classifier.input_size[0])
+        return self
 
     def window(self, clip: Array, target: Target = "top") -> Seen:
         """Explains one window.

@@ -140,6 +140,12 @@ class Explainer:
         fitted, _ = self.classifier.prepare(np.zeros((height, width, 3), np.uint8))
         self._runner.prepare(*fitted.shape[:2])
 
+    def begin(self, width: int, height: int) -> Self:
+        """Compiles for whole batches of a size, which the first would wait for: in another thread, while it is read."""
+        fitted, _ = self.classifier.prepare(np.zeros((height, width, 3), np.uint8))
+        self._runner.begin(*fitted.shape[:2])
+        return self
+
     def predict(self, inputs: Sequence[Array]) -> tuple[Array, Array]:
         """Classifies pictures that `Classifier.prepare` has fitted already, without maps.
 

@@ -84,6 +84,10 @@ class Runner:
         """
         self._try(lambda engine: engine.prepare(height, width))
 
+    def begin(self, height: int, width: int) -> None:
+        """Compiles for whole batches of a size that there was made ready for."""
+        self._engine.begin(height, width)
+
     def run(self, images: Array, selection: Array) -> Pass:
         """See `vidcam.cam.run.Engine`, as for the rest."""
         return self._try(lambda engine: engine.run(images, selection))

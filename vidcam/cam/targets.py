@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -218,6 +217,8 @@ def _hint(text: str, labels: Sequence[str]) -> str:
     holding = [label for label in dict.fromkeys(labels) if wanted and wanted <= _words(label)]
     holding.sort(key=lambda label: _words(_plain(label).split()[-1]) != _words(_plain(text).split()[-1]))
     plain = {_plain(label): label for label in labels}
+    import difflib
+
     close = [plain[key] for key in difflib.get_close_matches(_plain(text), plain, n=5, cutoff=0.6)]
     named = list(dict.fromkeys([*holding[:_NAMED], *close]))[: max(len(holding[:_NAMED]), 5)]
     more = f" and {len(holding) - _NAMED} more" if len(holding) > _NAMED else ""

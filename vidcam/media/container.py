@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
-
+from vidcam._lazy import module
 from vidcam.errors import VidcamError
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = module("av")
 
 # What FFmpeg may take a file for. Playlists and scripts that open further files, text shown as video, and devices are
 # not among them; a stranger's file stays one file.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 
 from vidcam.types import Array
 
@@ -25,6 +24,8 @@ def resized(picture: Array, size: tuple[int, int]) -> Array:
     """Returns a picture at (width, height)."""
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
+    from PIL import Image
+
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS))
 
 

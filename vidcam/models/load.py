@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -253,6 +252,8 @@ def _path(model: str | Path) -> Path:
     path = Path(model)
     if path.suffix.lower() in MODEL_SUFFIXES or path.exists():
         return path
+    import difflib
+
     close = difflib.get_close_matches(str(model), zoo.names(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`vidcam run --help` lists the names"
     raise UsageError(f"model {str(model)!r} is neither a known name nor a model file; {hint}")

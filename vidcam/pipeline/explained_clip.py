@@ -99,6 +99,8 @@ def from_model(
     explainers = list(dict.fromkeys(cell.explainer for cell in cells))
     for explainer in explainers:
         explainer.ready(*info.size)
+    if info.kind != "image":
+        stages.overlap((explainer.begin(*info.size) for explainer in explainers), len(explainers), "compile")
     if on_model is not None:
         on_model(explainers)
     rate = {} if how.explain_fps is None else {"explain_fps": f"{how.explain_fps:g}"}

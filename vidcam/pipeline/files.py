@@ -13,7 +13,6 @@ from vidcam.pipeline.draw import Answer, Drawn
 from vidcam.pipeline.names import partial_paths
 from vidcam.pipeline.predictions import Predictions, check_format
 from vidcam.pipeline.select import Explained
-from vidcam.report.clip import check_clip_page
 from vidcam.types import Array, Explanation, Frame, Planes, Track
 
 
@@ -76,6 +75,8 @@ def check_side_files(
     if maps is not None and Path(maps).suffix.lower() != ".npz":
         raise UsageError(f"maps {maps}: raw maps are written as .npz; give the name that suffix")
     if report is not None:
+        from vidcam.report.clip import check_clip_page  # not needed by most runs
+
         check_clip_page(report, overwrite)
     files = [output, *(Path(p) for p in (predictions, maps, report) if p is not None)]
     if len({p.resolve() for p in files}) < len(files):

@@ -11,7 +11,6 @@ from vidcam.cam.options import MapOptions
 from vidcam.pipeline.names import partial_paths
 from vidcam.pipeline.result import Result
 from vidcam.render.look import Look
-from vidcam.report.clip import write_clip_page
 
 
 def details_of(maps: MapOptions | None, look: Look) -> dict[str, str]:
@@ -52,6 +51,8 @@ def with_page(
         The result, with what there is to tell about the page.
     """
     assert result.track is not None
+    from vidcam.report.clip import write_clip_page  # not needed by most runs
+
     notes = write_clip_page(
         partial_paths([page], overwrite)[0] if result.interrupted else page,
         source,

@@ -61,6 +61,9 @@ class Engine(Protocol):
             Unsupported: this engine cannot compute the network at that size.
         """
 
+    def begin(self, height: int, width: int) -> None:
+        """Compiles for whole batches of a size that there was made ready for."""
+
     def run(self, images: Array, selection: Array) -> Pass:
         """Computes a batch.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -49,6 +50,11 @@ class OpenVINO:
     def prepare(self, height: int, width: int) -> None:
         with self._lock:
             self._whole.prepare(height, width)
+
+    def begin(self, height: int, width: int) -> None:
+        # What goes wrong here goes wrong again when it is needed, and is told there.
+        with self._lock, contextlib.suppress(RuntimeError):
+            self._whole.begin(height, width)
 
     def run(self, images: Array, selection: Array) -> Pass:
         with self._lock:
@@ -119,6 +125,11 @@ class _Sizes:
         """Makes sure that there is a graph for a size."""
         if (height, width) not in self._sized and (self._open is None or not self._sized):
             self._at(height, width)
+
+    def begin(self, height: int, width: int) -> None:
+        """Compiles for whole batches of a size."""
+        if (height, width) in self._sized:
+            self._sized[height, width].request(self._batch_size)
 
     def run(self, images: Array, rest: dict[str, Array]) -> dict[str, Array]:
         """Computes a batch; `rest` are the inputs beside `images`."""

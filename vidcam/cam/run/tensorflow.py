@@ -49,6 +49,9 @@ class TensorFlow:
     def prepare(self, height: int, width: int) -> None:
         """Needs nothing: one graph computes pictures of every size."""
 
+    def begin(self, height: int, width: int) -> None:
+        """Needs nothing, either."""
+
     def run(self, images: Array, selection: Array) -> Pass:
         outputs = [t.numpy() for t in self._traced.function(tf.constant(images), tf.constant(selection))]
         return Pass(outputs[0], outputs[1], outputs[2::2], outputs[3::2])

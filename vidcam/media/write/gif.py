@@ -11,13 +11,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
 import cv2
 import numpy as np
 
 from vidcam._files import OutputFile, size_text
+from vidcam._lazy import module
 from vidcam.errors import VidcamError
 from vidcam.media.container import abandon, writing
 from vidcam.media.gifblocks import blocks
@@ -27,6 +27,11 @@ from vidcam.media.write.pace import Pace
 from vidcam.media.write.palette import SAMPLE, Palette
 from vidcam.media.write.sink import Sink
 from vidcam.types import Array
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = module("av")  # a run from GIF to GIF imports it while the network is compiled
 
 LARGE = 10_000_000
 """Bytes above which a GIF is hardly taken anywhere."""
@@ -54,11 +59,8 @@ class GifSink(Sink):
         self._written = 0
         self._stream: Any = None
         # FFmpeg counts as GIF does: repetitions after the first time, -1 for none.
-        loop = {0: 0, 1: -1}.get(plays, plays - 1)
-        with writing(self.path):
-            self._container: Any = av.open(
-                f"file:{target.temporary.absolute()}", "w", format="gif", options={"loop": str(loop)}
-            )
+        self._loop = {0: 0, 1: -1}.get(plays, plays - 1)
+        self._container: Any = None
 
     def pace(self) -> Callable[[Fraction, Fraction | None], bool]:
         return self._new_pace().keep
@@ -82,6 +84,9 @@ class GifSink(Sink):
             return
         if self._stream is None:
             width, height = self.size or (0, 0)
+            self._container = av.open(
+                f"file:{self._target.temporary.absolute()}", "w", format="gif", options={"loop": str(self._loop)}
+            )
             # Without the flags the encoder compares no pictures of its own; that has been done here.
             self._stream = self._container.add_stream(
                 "gif", rate=100, width=width, height=height, pix_fmt="pal8", options={"gifflags": "0"}
@@ -137,7 +142,8 @@ class GifSink(Sink):
 
     def _discard(self) -> None:
         self._waiting.clear()
-        abandon(self._container)
+        if self._container is not None:
+            abandon(self._container)
 
 
 def _changed(picture: Array, before: Array | None) -> Array:

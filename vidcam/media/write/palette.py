@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
 
+from vidcam._lazy import module
 from vidcam.types import Array
+
+if TYPE_CHECKING:
+    import av
+else:
+    av = module("av")
 
 SAMPLE = 2**13
 """Pixels that decide; more change nothing that is seen."""
