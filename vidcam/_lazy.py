@@ -36,9 +36,7 @@ class _Module:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        value = getattr(importlib.import_module(self._name), attribute)
-        setattr(self, attribute, value)
-        return value
+        return getattr(importlib.import_module(self._name), attribute)
 
 
 def module(name: str) -> Any:
