@@ -43,7 +43,9 @@ import vidcam
 classifier = vidcam.load_model("model.keras", preprocess="none", fit="keep", input_size=32)
 found = vidcam.Explainer(classifier, "layercam")(__import__("numpy").load("frames.npy"))
 __import__("numpy").save("maps.npy", found.maps)
-loaded = [name for name in ("tensorflow", "keras", "openvino_telemetry") if name in sys.modules]
+loaded = [name for name in ("tensorflow", "keras", "openvino_telemetry", "openvino.tools.ovc") if name in sys.modules]
+import openvino  # as others may, after vidcam
+assert callable(openvino.convert_model) and not hasattr(openvino, "no_such_thing")
 print(json.dumps({"codes": codes, "loaded": loaded}))
 """
 OPTIONS = ["--preprocess", "none", "--fit", "keep", "--input-size", "32"]
