@@ -12,6 +12,8 @@ import tensorflow as tf
 from tests.networks import flatten_cnn, gap_cnn, pictures, randomize
 from vidcam._openvino import ov
 from vidcam.cam import METHODS, Explainer
+from vidcam.cam.build.opened_builder import OpenBuilder
+from vidcam.cam.run import openvino as engine
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import load_model
 from vidcam.models.preprocess import scaling_of, scaling_text
@@ -124,6 +126,35 @@ def test_what_hugging_face_puts_beside_a_file_is_taken(tmp_path):
         "preprocessor_config.json",
         "crop",
     )
+
+
+def of_one_picture(mixes, path):
+    """Saves a network whose batch is fixed at one; what it computes of several may depend on all of them."""
+    ops, rng = ov.opset13, np.random.default_rng(0)
+    picture = ops.parameter([1, 3, 16, 16], np.float32, name="x")
+    picture.output(0).set_names({"x"})
+    kernel = rng.normal(size=(4, 3, 3, 3)).astype(np.float32)
+    x = ops.relu(ops.convolution(picture, kernel, [1, 1], [1, 1], [1, 1], [1, 1]))
+    x = ops.reshape(ops.reduce_mean(x, np.array([2, 3]), True), np.array([1, 4]), False)
+    x = ops.matmul(x, rng.normal(size=(4, 3)).astype(np.float32), False, False)
+    if mixes:
+        x = ops.add(x, ops.reduce_max(x, np.array([0]), True))
+    ov.save_model(ov.Model([x], [picture], "net"), str(path), compress_to_fp16=False)
+    return path
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_pictures_are_computed_together_where_none_changes_another(mixes, tmp_path, monkeypatch):
+    compiled = []
+    compile_model = engine._compile
+    monkeypatch.setattr(engine, "_compile", lambda model: compiled.append(model) or compile_model(model))
+    classifier = load_model(of_one_picture(mixes, tmp_path / "net.xml"), preprocess="none")
+    graph = OpenBuilder(classifier, None).build(16, 16)
+    assert engine.takes_one(graph.model()) is mixes
+    assert len(compiled) == (2 if mixes else 1)  # which takes most of the time until a file is open
+    frames = pictures(3, 16)
+    together, alone = (Explainer(classifier)(f) for f in (frames, frames[:1]))
+    np.testing.assert_allclose(together.logits[:1], alone.logits, rtol=1e-4)
 
 
 def two_outputs():

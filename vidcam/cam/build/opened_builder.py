@@ -19,7 +19,7 @@ from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier
 
 FAR = 1e-3
-"""Of the largest logit, how far two pictures together may be from each alone."""
+"""Of the largest logit, how far a picture's may be from what it gives beside itself, where it lies beside another."""
 
 
 class Sight(NamedTuple):
@@ -116,7 +116,7 @@ class OpenBuilder:
             return graph
         graph = self._made(height, width, single=True)
         try:
-            _logits(graph, self._pictures(height, width)[:1])
+            OpenVINO(lambda *_: graph, 1).classify(self._pictures(height, width)[:1])
         except RuntimeError as error:
             reason = str(error).splitlines()[-1][:120]
             raise UsageError(f"{self._classifier.name}: OpenVINO cannot compute it ({reason})") from error
@@ -135,20 +135,20 @@ class OpenBuilder:
         return Graph(facts, (height, width), 0.0, written.model.clone)
 
     def _takes_several(self, graph: Graph, height: int, width: int) -> bool:
-        """Tells whether two pictures together give what each gives alone."""
+        """Tells whether each of two pictures gives what it gives beside itself: compiled once, which takes longest."""
         pictures = self._pictures(height, width)
+        engine = OpenVINO(lambda *_: graph, len(pictures))
         try:
-            together = _logits(graph, pictures)
-            alone = np.concatenate([_logits(graph, pictures[i : i + 1]) for i in range(2)])
+            together = engine.classify(pictures)[0]
+            alike = [engine.classify(np.stack([picture, picture]))[0] for picture in pictures]
         except RuntimeError:
             return False
-        peak = float(np.abs(alone).max()) or 1.0
-        return not np.isfinite(alone).all() or bool(np.abs(together - alone).max() <= FAR * peak)
+        if any(len(logits) != len(pictures) for logits in (together, *alike)):
+            return False
+        peak = float(np.abs(alike).max()) or 1.0
+        far = max(float(np.abs(logits - together[i]).max()) for i, logits in enumerate(alike))
+        return not np.isfinite(alike).all() or far <= FAR * peak
 
     def _pictures(self, height: int, width: int) -> Array:
         shape = (2, height, width, self._classifier.channels)
         return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-
-
-def _logits(graph: Graph, pictures: Array) -> Array:
-    return OpenVINO(lambda *_: graph, len(pictures)).classify(pictures)[0]
