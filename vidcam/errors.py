@@ -4,6 +4,10 @@ A message is one line: it names the file or option, says what is wrong and what 
 without a traceback. Bugs are not errors of these kinds.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class VidcamError(Exception):
     """Something could not be done: a damaged file, a missing weight, a full disk. Exit code 1."""
@@ -29,3 +33,19 @@ class Unsaid(UsageError):  # noqa: N818 - what is wrong stands in the message
         super().__init__(message)
         self.option = option
         self.guess = guess
+
+
+class NoClassifier(UsageError):  # noqa: N818 - what is wrong stands in the message
+    """A model file holds a network that vidcam does not explain; what it is can be looked at.
+
+    Attributes:
+        kind: the format of its file.
+        inputs: the name and shape of each, in words.
+        outputs: the same.
+    """
+
+    def __init__(self, message: str, kind: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)

@@ -62,6 +62,30 @@ def test_what_the_file_leaves_open_is_marked_as_unknown(tmp_path, capsys):
     assert "input       64x64, RGB" in said
 
 
+@pytest.mark.parametrize("kind", ["keras", "saved_model"])
+def test_of_what_is_no_classifier_the_inputs_and_outputs_are_listed(kind, tmp_path, capsys):
+    picture, age = keras.Input((16, 16, 3), name="picture"), keras.Input((2,), name="age")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(picture))
+    both = keras.layers.Dense(3, activation="softmax", name="kind")(keras.layers.Concatenate()([x, age]))
+    model = keras.Model([picture, age], both)
+    file = tmp_path / "both.keras"
+    if kind == "keras":
+        model.save(file)
+    else:
+        file = save(model, tmp_path / "both")
+    code, out, err = inspect(capsys, file)
+    assert (code, len(err)) == (2, 1)
+    assert "takes 2 inputs" in err[0]
+    assert out.startswith(
+        f"model       both ({file.name})\nformat      {'Keras' if kind == 'keras' else 'SavedModel'}\n"
+    )
+    inputs, outputs = out.split("\ninputs ")[1].split("\noutputs ")
+    assert len(inputs.splitlines()) == 2
+    assert "picture ?x16x16x3" in inputs
+    assert "age ?x2" in inputs
+    assert outputs.strip().endswith(" ?x3")
+
+
 def test_of_several_outputs_one_is_looked_at_and_that_is_said(tmp_path, capsys):
     file = save(two_outputs(), tmp_path / "two")
     code, out, err = inspect(capsys, file, "--preprocess", "unit", "-q")

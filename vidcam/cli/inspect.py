@@ -12,7 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import printable
 from vidcam.cli.options import common_options, loading_options, model_arguments, options_of
-from vidcam.errors import Unsaid
+from vidcam.errors import NoClassifier, Unsaid
 
 if TYPE_CHECKING:
     from vidcam.cam.anatomy import Anatomy, Layer
@@ -47,7 +47,8 @@ def inspect(quiet: bool, **options: Any) -> None:
     vidcam inspect cats_dogs
     vidcam inspect my_model.keras --preprocess unit
 
-    What the file leaves open is marked as unknown, with the option that says it.
+    What the file leaves open is marked as unknown, with the option that says it. Of what is no classifier of one
+    picture, the inputs and outputs are listed before the error.
     """
     from vidcam.cam.anatomy import anatomy_of
     from vidcam.models import load_model
@@ -61,6 +62,9 @@ def inspect(quiet: bool, **options: Any) -> None:
             if error.option in unsaid:
                 raise
             unsaid[error.option], arguments[error.option] = error, error.guess
+        except NoClassifier as error:
+            click.echo("\n".join(printable(line) for line in _not_explained(Path(arguments["model"]), error)))
+            raise
     anatomy = anatomy_of(classifier)
     lines = [*_facts(classifier, anatomy, unsaid), *([] if quiet else ["", *_layers(anatomy)])]
     click.echo("\n".join(printable(line) for line in lines))
@@ -96,6 +100,14 @@ def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> lis
         f"methods     {', '.join(anatomy.methods)}",
         f"explains    {'; '.join(chosen)}: {anatomy.reason}",
     ]
+
+
+def _not_explained(file: Path, error: NoClassifier) -> list[str]:
+    """Returns what is known of a network that is not explained: all of its inputs and outputs, a line each."""
+    lines = [f"model       {file.stem} ({file.name})", f"format      {error.kind}"]
+    for name, tensors in (("inputs", error.inputs), ("outputs", error.outputs)):
+        lines += [f"{name if not i else '':11} {tensor}" for i, tensor in enumerate(tensors)]
+    return lines
 
 
 def _pixels(scaling: str) -> str:

@@ -19,7 +19,7 @@ from vidcam.models.files import ModelFile, find_model
 from vidcam.models.graph_file import open_graph
 from vidcam.models.identity import classifier_identity, content_of, network_identity
 from vidcam.models.labels import read_labels
-from vidcam.models.outputs import with_one_output
+from vidcam.models.outputs import no_classifier, with_one_output
 from vidcam.models.preprocess import scaling_of
 from vidcam.models.recognize import is_teachable, known_network, scaling
 from vidcam.models.settle import any_size, checked_size, clip_length, labels_of
@@ -287,16 +287,20 @@ def _build(name: str, weights: str | Path | None) -> tuple[Any, str]:
 
 def _interface(network: Any, name: str, told: int | None) -> tuple[int, tuple[int, int] | None, int, int]:
     """Returns the number of classes, the model's own (width, height) where it is fixed, its channels and its frames."""
-    whole = shape = input_shape(network)
+    try:
+        whole = shape = input_shape(network)
+    except UsageError as error:
+        raise no_classifier(network, str(error)) from error
     frames = 0
     if whole is not None and len(whole) == 5:
         frames, shape = clip_length(name, whole[1], told), (whole[0], *whole[2:])
     elif told is not None:
         raise UsageError(f"{name}: takes one picture at a time; leave --clip-frames (clip_frames=) out")
     if shape is not None and (len(shape) != 4 or shape[3] not in (1, 3, None)):
-        raise UsageError(
+        raise no_classifier(
+            network,
             f"{name}: its input of shape {whole} is not a picture (batch, height, width, 1 or 3 channels) and "
-            "no clip (batch, frames, height, width, 1 or 3 channels)"
+            "no clip (batch, frames, height, width, 1 or 3 channels)",
         )
     channels = shape[3] if shape is not None and shape[3] else 3
     size = (shape[2], shape[1]) if shape is not None and shape[1] and shape[2] else None
@@ -307,7 +311,8 @@ def _interface(network: Any, name: str, told: int | None) -> tuple[int, tuple[in
     if isinstance(output, dict | list):
         raise UsageError(f"{name}: has {len(output)} outputs; vidcam explains classifiers of one")
     if len(output) not in (2, 4) or output[-1] is None or any(d not in (1, None) for d in output[1:-1]):
-        raise UsageError(f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers")
+        message = f"{name}: its output of shape {output} is no list of classes; vidcam explains classifiers"
+        raise no_classifier(network, message)
     return (2 if output[-1] == 1 else int(output[-1])), size, channels, frames
 
 

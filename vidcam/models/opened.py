@@ -1,7 +1,7 @@
 """Networks that OpenVINO's front ends read, brought to one form: a picture of float numbers in, classes out.
 
-What the file means is found out here: which input is the picture and how it is laid out and quantised, which output
-are the classes. What is made of it to explain it is `vidcam.cam.build`'s business.
+What the file means is found out here: which input is the picture and how it is laid out, which output are the classes.
+`plain` brings it to the form; what is made of it to explain it is `vidcam.cam.build`'s business.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from vidcam._openvino import core, load, ov
+from vidcam._openvino import core, ov
 from vidcam._tensorflow import silence
-from vidcam.errors import Unsaid, UsageError, VidcamError
+from vidcam.errors import NoClassifier, Unsaid, UsageError, VidcamError
 from vidcam.models.files import TITLES, ModelFile
 from vidcam.models.guard import check_size, check_source
-from vidcam.models.preprocess import scaling_text
+from vidcam.models.plain import PASSING, Form, plain
 from vidcam.types import OpenNetwork
 
 EXPLAINS = "vidcam explains classifiers: one picture in, one list of classes out"
-PASSING = ("Convert", "Transpose")
 LAYOUT = ("Reshape", "Squeeze", "Unsqueeze", *PASSING)
 
 
@@ -44,24 +43,6 @@ class Opened:
     quantized: str = ""
 
 
-class _Form(NamedTuple):
-    """How a file lays its input and output out.
-
-    Attributes:
-        name: of the input.
-        output: which one gives the classes.
-        first: whether the input's channels come first.
-        channels: how many they are.
-        flat: whether grey has no axis of its own.
-    """
-
-    name: str
-    output: int
-    first: bool
-    channels: int
-    flat: bool
-
-
 def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
     """Reads a network.
 
@@ -73,19 +54,32 @@ def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
         The network and what it takes and gives.
 
     Raises:
-        UsageError: it is no classifier of one picture; it takes several inputs; an output has to be chosen.
+        NoClassifier: it is no classifier of one picture; it takes several inputs.
+        UsageError: an output has to be chosen.
         VidcamError: the file is damaged, or unsafe to read.
     """
     check_source(file)
     whole = _read(file)
+    inputs, outputs = ([_told([tensor]) for tensor in tensors] for tensors in (whole.inputs, whole.outputs))
+    try:
+        return _open(whole, file, output)
+    except _No as error:
+        raise NoClassifier(str(error), TITLES[file.kind], inputs, outputs) from error
+
+
+class _No(Exception):  # noqa: N818 - what is wrong stands in the message
+    """What was read is no classifier; says why."""
+
+
+def _open(whole: Any, file: ModelFile, output: str | int | None) -> Opened:
     picture = _picture(whole, file)
     answer = _answer(whole, file, output)
     index = [o.get_node().get_name() for o in whole.outputs].index(answer.get_node().get_name())
     form = _form(picture, index, file)
     check_size(whole, str(file.named))
-    model, quantized = _plain(whole, form)
+    model, quantized = plain(whole, form)
     if not any(_has_positions(node) for node in model.get_ops()):
-        raise UsageError(
+        raise _No(
             f"{file.named}: has no convolution and no attention, so nothing in it has positions; vidcam "
             "explains networks that have them"
         )
@@ -93,7 +87,7 @@ def open_network(file: ModelFile, output: str | int | None = None) -> Opened:
     shape = model.input(0).partial_shape
     rows, columns = (shape[2], shape[3]) if form.first else (shape[1], shape[2])
     network = OpenNetwork(
-        peek=(reader := _Reader(model, lambda: _plain(_read(file), form)[0])).peek,
+        peek=(reader := _Reader(model, lambda: plain(_read(file), form)[0])).peek,
         read=reader.read,
         kind=TITLES[file.kind],
         channels_first=form.first,
@@ -198,20 +192,20 @@ def _picture(model: Any, file: ModelFile) -> Any:
             model.remove_parameter(tensor.get_node())
     inputs = list(model.inputs)
     if len(inputs) > 4 and any("state" in t.get_any_name() for t in inputs):
-        raise UsageError(
+        raise _No(
             f"{file.named}: takes {len(inputs)} inputs, as a streaming video network does, which keeps states from "
             f"frame to frame; {EXPLAINS}"
         )
     if len(inputs) != 1:
-        raise UsageError(f"{file.named}: takes {len(inputs)} inputs ({_told(inputs)}); {EXPLAINS}")
+        raise _No(f"{file.named}: takes {len(inputs)} inputs ({_told(inputs)}); {EXPLAINS}")
     return inputs[0]
 
 
-def _form(picture: Any, output: int, file: ModelFile) -> _Form:
+def _form(picture: Any, output: int, file: ModelFile) -> Form:
     dims = _dims(picture)
-    no_picture = UsageError(f"{file.named}: its input {_told([picture])} is not a picture; {EXPLAINS}")
+    no_picture = _No(f"{file.named}: its input {_told([picture])} is not a picture; {EXPLAINS}")
     if len(dims) == 3 and all(d is None or d >= 8 for d in dims[1:]):
-        return _Form(picture.get_any_name(), output, False, 1, True)
+        return Form(picture.get_any_name(), output, False, 1, True)
     if len(dims) != 4:
         raise no_picture
     places = [axis for axis in (3, 1) if dims[axis] in (1, 3)]
@@ -222,7 +216,7 @@ def _form(picture: Any, output: int, file: ModelFile) -> _Form:
     axis = places[0] if places else (1 if file.kind == "onnx" else 3)
     if any(d is not None and d < 8 for d in (dims[2:] if axis == 1 else dims[1:3])):
         raise no_picture
-    return _Form(picture.get_any_name(), output, axis == 1, dims[axis] or 3, False)
+    return Form(picture.get_any_name(), output, axis == 1, dims[axis] or 3, False)
 
 
 def _answer(model: Any, file: ModelFile, output: str | int | None) -> Any:
@@ -245,7 +239,7 @@ def _answer(model: Any, file: ModelFile, output: str | int | None) -> Any:
         return chosen
     spread = [d for d in dims[1:] if d is None or d > 1]
     kind = "a detector or segmenter, which answers for each place" if len(spread) > 1 else "no classifier"
-    raise UsageError(f"{file.named}: its output {_told([chosen])} is no list of classes: {kind}; {EXPLAINS}")
+    raise _No(f"{file.named}: its output {_told([chosen])} is no list of classes: {kind}; {EXPLAINS}")
 
 
 def _chosen(outputs: list[Any], output: str, file: ModelFile) -> Any:
@@ -255,106 +249,3 @@ def _chosen(outputs: list[Any], output: str, file: ModelFile) -> Any:
     if not named:
         raise UsageError(f"{file.named}: has no output {output!r}; it gives {_told(outputs)}")
     return named[0]
-
-
-def _plain(model: Any, form: _Form) -> tuple[Any, str]:
-    """Brings a network to one form: a float picture with an axis for each of B, h, w, C in, the classes out.
-
-    Returns:
-        The `openvino.Model`, and the step from pixels to its numbers where the input is quantised.
-    """
-    ops = ov.opset13
-    old = next(p for p in model.get_parameters() if form.name in p.output(0).get_names())
-    kind = old.output(0).get_element_type()
-    shape = list(old.get_partial_shape())
-    wide = [shape[0], shape[1], shape[2], ov.Dimension(1)] if form.flat else shape
-    if shape[1 if form.first else -1].is_dynamic and not form.flat:
-        wide[1 if form.first else 3] = ov.Dimension(form.channels)
-    new = ops.parameter(ov.PartialShape(wide), np.float32, name="picture")
-    new.output(0).set_names({"picture"})
-    given: Any = ops.squeeze(new, np.int64(3)) if form.flat else new
-    step = _dequantize(old) if str(kind.get_type_name()) in ("u8", "i8", "uint8_t", "int8_t") else None
-    if step is None:
-        given = given if kind == ov.Type.f32 else ops.convert(given, kind)
-        old.output(0).replace(given.output(0))
-        text = "none" if kind in (ov.Type.u8, ov.Type.i32, ov.Type.i64) else ""
-    else:
-        places, order, text = step
-        given = ops.transpose(given, np.array(order)) if order else given
-        for place in places:
-            place.replace(given.output(0))
-    source = model.outputs[form.output].get_node().input_value(0)
-    plain = ov.Model([source], [new], "network")
-    _open_batch(plain, new)
-    if not any(node.get_type_name() == "FakeQuantize" for node in plain.get_ops()):
-        # Shapes that are computed become numbers. Quantised weights would become four times as large.
-        passes = load("openvino.passes")
-        manager = passes.Manager()
-        manager.register_pass(passes.ConstantFolding())
-        manager.run_passes(plain)
-    return plain, text
-
-
-def _dequantize(parameter: Any) -> tuple[list[Any], list[int], str] | None:
-    """Follows a quantised input to where its numbers are real.
-
-    Returns:
-        The outputs that hold the real numbers, the transposition on the way there, and the step from pixels in words;
-        None where the file does not say how the input is quantised.
-    """
-    output = parameter.output(0)
-    order: list[int] = []
-    while True:
-        readers = [t.get_node() for t in output.get_target_inputs()]
-        if not readers or any(r.get_type_name() != readers[0].get_type_name() for r in readers):
-            return None
-        kind = readers[0].get_type_name()
-        if kind == "FakeQuantize":
-            break
-        if kind not in PASSING or len(readers) > 1:
-            return None
-        if kind == "Transpose":
-            then = [int(i) for i in readers[0].input_value(1).get_node().get_data().reshape(-1)]
-            order = [order[i] for i in then] if order else then
-        output = readers[0].output(0)
-    low, high, real_low, real_high = (
-        float(readers[0].input_value(i).get_node().get_data().reshape(-1)[0]) for i in range(1, 5)
-    )
-    # The pixels 0..255 are the levels in their order: of int8, -128 is black.
-    scale = (real_high - real_low) / (high - low)
-    black = real_low
-    std = 1 / scale
-    return [r.output(0) for r in readers], order, scaling_text((-black * std,), (std,))
-
-
-def _open_batch(model: Any, picture: Any) -> None:
-    """Lets a network take any number of pictures at once, where its shapes allow that."""
-    ops = ov.opset13
-    shape = list(picture.get_partial_shape())
-    if shape[0].is_dynamic:
-        return
-    reached = {picture.get_name()}
-    changed = []
-    for node in model.get_ordered_ops():
-        if node.get_type_name() in ("ShapeOf", "Constant"):
-            continue
-        if any(v.get_node().get_name() in reached for v in node.input_values()):
-            reached.add(node.get_name())
-            if node.get_type_name() == "Reshape" and _keeps_one(node):
-                changed.append(node)
-    for node in changed:
-        target = np.array([d.get_length() for d in node.output(0).get_partial_shape()], np.int64)
-        target[0] = -1
-        node.input(1).replace_source_output(ops.constant(target).output(0))
-    try:
-        model.reshape({"picture": ov.PartialShape([ov.Dimension(), *shape[1:]])})
-    except RuntimeError:  # it computes pictures one by one
-        model.reshape({"picture": ov.PartialShape(shape)})
-
-
-def _keeps_one(reshape: Any) -> bool:
-    """Tells whether a reshape to fixed numbers hands a batch of one on."""
-    before, after = reshape.input_value(0).get_partial_shape(), reshape.output(0).get_partial_shape()
-    if before.is_dynamic or after.is_dynamic or not len(before) or not len(after):
-        return False
-    return bool(before[0].get_length() == 1 and after[0].get_length() == 1)

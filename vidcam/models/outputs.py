@@ -1,4 +1,4 @@
-"""Which output of a Keras model gives the classes, of several."""
+"""What a Keras model takes and gives, and which of several outputs gives the classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from vidcam._tensorflow import keras
-from vidcam.errors import Unsaid, UsageError
+from vidcam.errors import NoClassifier, Unsaid, UsageError
 
 
 def with_one_output(network: Any, output: str | int | None, name: str) -> Any:
@@ -44,6 +44,23 @@ def with_one_output(network: Any, output: str | int | None, name: str) -> Any:
         raise UsageError(f"{name}: has no output {chosen!r}; it gives {told}")
     tensor = tensors[names.index(chosen) if chosen in names else int(chosen)]
     return keras.Model(network.inputs, tensor, name=network.name)
+
+
+def no_classifier(network: Any, message: str) -> NoClassifier:
+    """Returns the error that says why a Keras model is not explained, with its inputs and outputs where it knows them.
+
+    Args:
+        network: the model.
+        message: why.
+    """
+    inputs, outputs = (
+        [
+            f"{t.name} {'x'.join('?' if n is None else str(n) for n in t.shape)}"
+            for t in getattr(network, name, None) or ()
+        ]
+        for name in ("inputs", "outputs")
+    )
+    return NoClassifier(message, "Keras", inputs, outputs)
 
 
 def _names(network: Any, given: Any) -> list[str]:
