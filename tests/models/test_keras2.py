@@ -17,15 +17,16 @@ from vidcam.cam import Explainer
 from vidcam.errors import VidcamError
 from vidcam.models import load_model, read_labels
 from vidcam.models.files import find_model
+from vidcam.models.keras2_nodes import OldNode, attribute
 from vidcam.models.recognize import known_network, scaling
 
 FILES = Path(__file__).parent / "keras2"
 ANSWERS = json.loads((FILES / "answers.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["arithmetic.h5", "caffe.h5", "nested.h5", "nested.keras"])
+@pytest.mark.parametrize("name", ["arithmetic.h5", "nodes.h5", "caffe.h5", "nested.h5", "nested.keras"])
 def test_a_keras_2_file_answers_as_it_did_in_keras_2(name):
-    """Slicing, subtraction from a constant, resizing, names with slashes, frozen parts, models in models."""
+    """Slicing, subtraction from a constant, resizing, names with slashes, frozen parts, models in models, nodes."""
     classifier = load_model(FILES / name)
     assert classifier.preprocess == "none"
     x = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3)).astype("float32")
@@ -128,6 +129,32 @@ def test_operations_that_are_no_arithmetic_are_not_called(tmp_path):
 
     with pytest.raises(VidcamError, match=r"'tf.cast' \(TFOpLambda\) is the operation io.read_file"):
         load_model(edited(tmp_path, edit, "arithmetic.h5"))
+
+
+def test_nodes_of_graphs_that_are_no_arithmetic_are_not_computed(tmp_path):
+    def edit(config, _):
+        layer = next(x for x in config["config"]["layers"] if x["name"] == "tf_op_layer_sub")
+        layer["config"]["node_def"]["op"] = "ReadFile"
+
+    with pytest.raises(VidcamError, match=r"'tf_op_layer_sub' \(TensorFlowOpLayer\) is the operation ReadFile"):
+        load_model(edited(tmp_path, edit, "nodes.h5"))
+    with pytest.raises(ValueError, match="ReadFile"):
+        OldNode("ReadFile", {}, {})
+
+
+def test_a_node_may_be_computed_several_times_and_give_several_tensors():
+    node = OldNode("Split", {"num_split": 2}, {"0": 3})
+    again = OldNode.from_config(node.get_config())
+    x = np.random.default_rng(0).normal(size=(1, 2, 2, 4)).astype("float32")
+    for part, expected in zip(again(x), np.split(x, 2, axis=3), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    pooled = OldNode(
+        "AvgPool", {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": attribute({"s": "VkFMSUQ="})}, {}
+    )
+    np.testing.assert_allclose(pooled(x)[0, 0, 0], x.mean((0, 1, 2)), atol=1e-6)
+    assert attribute({"list": {"i": ["1", "2"]}}) == [1, 2]
+    with pytest.raises(ValueError, match="shape"):
+        attribute({"shape": {}})
 
 
 def test_a_lambda_layer_loads_on_demand_and_another_pythons_code_is_named(tmp_path):

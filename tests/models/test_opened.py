@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from vidcam.cam.build.opened_builder import OpenBuilder
 from vidcam.cam.run import openvino as engine
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import load_model
+from vidcam.models.bundle import FOOTER, check_bundle
 from vidcam.models.preprocess import scaling_of, scaling_text
 
 DIFFERENTIABLE = [m.name for m in METHODS.values() if m.needs in ("gradient", "pooled head")]
@@ -212,6 +214,49 @@ def test_a_damaged_file_is_one_line(name, content, tmp_path, capfd):
     assert "\n" not in str(caught.value)
     assert name.split(".")[0] in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_table_of_weights_is_found_before_it_is_followed(tmp_path):
+    folder = save(gap_cnn(), tmp_path / "net") / "variables"
+    check_bundle(folder)
+    table, rng = folder / "variables.index", np.random.default_rng(0)
+    whole = table.read_bytes()
+    for place in rng.integers(0, len(whole) - FOOTER, 50):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        table.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"variables\.index"):
+            check_bundle(folder)
+    table.write_bytes(whole[:-100])
+    with pytest.raises(VidcamError, match=r"net: not a SavedModel that can be read \(variables\.index") as caught:
+        load_model(tmp_path / "net")
+    assert "\n" not in str(caught.value)
+    table.write_bytes(whole)
+    (numbers,) = folder.glob("*.data-*")
+    numbers.write_bytes(numbers.read_bytes()[:-4])
+    with pytest.raises(VidcamError, match="its weights are missing or cut short"):
+        load_model(tmp_path / "net")
+
+
+def test_names_that_are_no_text_are_one_line(tmp_path):
+    whole = (Path(__file__).parent / "torch" / "resnet.onnx").read_bytes()
+    assert b"Conv_output" in whole
+    (tmp_path / "net.onnx").write_bytes(whole.replace(b"Conv_output", b"Co\xffv_output"))
+    with pytest.raises(VidcamError, match=r"net\.onnx: holds names that are no text"):
+        load_model(tmp_path / "net.onnx")
+
+
+def test_a_damaged_archive_is_one_line(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "net.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.tflite", np.random.default_rng(0).integers(0, 9, 20_000).tobytes())
+    data = bytearray((tmp_path / "net.zip").read_bytes())
+    data[60:90] = bytes(30)
+    (tmp_path / "net.zip").write_bytes(data)
+    with pytest.raises(VidcamError, match=r"net\.zip: the archive is damaged") as caught:
+        load_model(tmp_path / "net.zip")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -176,7 +177,7 @@ def _in_archive(path: Path) -> ModelFile:
             archive.extractall(folder.name)
     except VidcamError:
         raise
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise VidcamError(f"{path}: the archive is damaged ({error})") from error
     return _in_folder(Path(folder.name) / roots[0], path, keeper)
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from vidcam.errors import VidcamError
+from vidcam.models.bundle import check_bundle
 from vidcam.models.files import ModelFile
+from vidcam.models.protocol import fields
 
 LARGEST = 2**28
 """Numbers in one tensor of a network for one picture; a gigabyte of them."""
@@ -21,16 +23,21 @@ DEPTH = 16
 
 
 def check_source(file: ModelFile) -> None:
-    """Refuses an ONNX file whose weights lie outside its folder.
+    """Refuses an ONNX file whose weights lie outside its folder, and a SavedModel whose table of weights is damaged.
 
     Raises:
-        VidcamError: they do, or the file is damaged.
+        VidcamError: it is one of these, or the file is damaged.
     """
+    if file.kind == "saved_model":
+        try:
+            check_bundle(file.path / "variables")
+        except (ValueError, OSError) as error:
+            raise VidcamError(f"{file.named}: not a SavedModel that can be read ({error})") from error
     if file.kind != "onnx":
         return
     try:
         data = memoryview(np.memmap(file.path, np.uint8, "r").data)  # mapped, not read: files may be large
-        locations = {_text(place) for graph in _fields(data, GRAPH) for place in _locations(graph, DEPTH)}
+        locations = {_text(place) for graph in fields(data, GRAPH) for place in _locations(graph, DEPTH)}
     except (ValueError, IndexError, OSError) as error:
         raise VidcamError(f"{file.named}: not an ONNX model, or a damaged one ({error})") from error
     folder = file.path.parent.resolve()
@@ -48,61 +55,26 @@ def _locations(graph: Any, depth: int) -> Iterator[Any]:
     """Yields the names of the files that a graph's tensors lie in."""
     if depth == 0:
         raise ValueError("graphs in graphs without end")
-    for tensor in _fields(graph, INITIALIZER):
+    for tensor in fields(graph, INITIALIZER):
         yield from _outside(tensor)
-    for node in _fields(graph, NODE):
-        for attribute in _fields(node, ATTRIBUTE):
+    for node in fields(graph, NODE):
+        for attribute in fields(node, ATTRIBUTE):
             for number in TENSORS:
-                for tensor in _fields(attribute, number):
+                for tensor in fields(attribute, number):
                     yield from _outside(tensor)
             for number in GRAPHS:
-                for inner in _fields(attribute, number):
+                for inner in fields(attribute, number):
                     yield from _locations(inner, depth - 1)
 
 
 def _outside(tensor: Any) -> Iterator[Any]:
-    for entry in _fields(tensor, EXTERNAL):
-        if any(_text(key) == "location" for key in _fields(entry, KEY)):
-            yield from _fields(entry, VALUE)
+    for entry in fields(tensor, EXTERNAL):
+        if any(_text(key) == "location" for key in fields(entry, KEY)):
+            yield from fields(entry, VALUE)
 
 
 def _text(data: Any) -> str:
     return bytes(data).decode("utf-8", "replace")
-
-
-def _fields(message: Any, wanted: int) -> Iterator[Any]:
-    """Yields a protocol buffer's parts of a number that have a length; lengths beyond its end raise."""
-    at, end = 0, len(message)
-    while at < end:
-        tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == 0:
-            _, at = _varint(message, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(message, at)
-            if at + length > end:
-                raise ValueError("it is cut short")
-            if tag >> 3 == wanted:
-                yield message[at : at + length]
-            at += length
-        else:
-            raise ValueError("it is no protocol buffer")
-    if at > end:
-        raise ValueError("it is cut short")
-
-
-def _varint(message: Any, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 64:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("it is no protocol buffer")
 
 
 def check_size(model: Any, name: str) -> None:

@@ -2,7 +2,7 @@
 
 Pure data in, pure data out: nested dictionaries as they stand in a file. What Keras 3 left out of its layers or calls
 otherwise is said here and nowhere else; the weights are read in `keras2_weights`, the operations that functional
-models held in the place of layers are in `keras2_operations`.
+models held in the place of layers are in `keras2_operations` and, of TensorFlow 2.3 and older, in `keras2_nodes`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from vidcam._tensorflow import keras
 from vidcam.errors import VidcamError
+from vidcam.models.keras2_nodes import KINDS, OldNode, attribute
 from vidcam.models.keras2_operations import FUNCTIONS, PACKAGE, OldFunction, hard_sigmoid
 
 Config = dict[str, Any]
@@ -73,7 +74,7 @@ def _layer(old: Config, custom: frozenset[str]) -> Config:
     elif kind == "Lambda":
         new |= {"module": "keras.layers", "config": _code(name, config)}
     elif kind == "TensorFlowOpLayer":
-        raise _unreadable(name, kind, "an operation as TensorFlow 2.3 and older saved it")
+        return _graph_node(old, name)
     elif isinstance(config, dict) and isinstance(getattr(keras.layers, new["class_name"], None), type):
         new |= {"module": "keras.layers", "config": _arguments(kind, name, config, custom)}
     else:
@@ -306,16 +307,36 @@ def _operation(old: Config, name: str) -> Config:
         return [taken(v) for v in value] if isinstance(value, list) else value
 
     config = {
-        "name": plain_name(name),
         "function": function,
         "first": taken(first),
         "arguments": {key: taken(value) for key, value in arguments.items() if key != "name"},
     }
+    return _ours(OldFunction, name, config, [{"args": tensors, "kwargs": {}}])
+
+
+def _graph_node(old: Config, name: str) -> Config:
+    """Makes a layer of an operation as TensorFlow 2.3 and older saved it: as a node of a graph."""
+    config = old["config"]
+    node, nodes = config.get("node_def"), old.get("inbound_nodes")
+    kind = str(node.get("op")) if isinstance(node, dict) else "of no kind"
+    if kind not in KINDS or not isinstance(nodes, list):
+        raise _unreadable(name, "TensorFlowOpLayer", f"the operation {kind}")
+    try:
+        attributes = {k: attribute(v) for k, v in node.get("attr", {}).items() if not k.startswith("_")}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(name, "TensorFlowOpLayer", f"the operation {kind} with {error}") from error
+    calls = [[call] if _is_place(call) else call for call in nodes]
+    made = {"kind": kind, "attributes": attributes, "constants": dict(config.get("constants") or {})}
+    return _ours(OldNode, name, made, [{"args": [_tensor(p) for p in call], "kwargs": {}} for call in calls])
+
+
+def _ours(cls: type, name: str, config: Config, calls: list[Config]) -> Config:
+    """Returns the configuration of a layer of vidcam's own."""
     return {
         "module": None,
-        "registered_name": f"{PACKAGE}>{OldFunction.__name__}",
-        "class_name": OldFunction.__name__,
-        "config": config,
+        "registered_name": f"{PACKAGE}>{cls.__name__}",
+        "class_name": cls.__name__,
+        "config": {"name": plain_name(name), **config},
         "name": plain_name(name),
-        "inbound_nodes": [{"args": tensors, "kwargs": {}}],
+        "inbound_nodes": calls,
     }

@@ -141,6 +141,13 @@ def _read(file: ModelFile) -> Any:
         raise VidcamError(
             f"{file.named}: not a {TITLES[file.kind]} model that can be read ({_reason(failed)})"
         ) from failed
+    try:
+        for node in model.get_ops():
+            node.get_friendly_name()
+            for tensor in node.outputs():
+                tensor.get_names()
+    except UnicodeDecodeError as error:
+        raise VidcamError(f"{file.named}: holds names that are no text; the file is damaged") from error
     for number, tensor in enumerate((*model.inputs, *model.outputs)):
         if not tensor.get_names():
             tensor.set_names({f"tensor_{number}"})
