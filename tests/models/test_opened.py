@@ -228,7 +228,9 @@ def test_a_damaged_table_of_weights_is_found_before_it_is_followed(tmp_path):
         with pytest.raises(ValueError, match=r"variables\.index"):
             check_bundle(folder)
     table.write_bytes(whole[:-100])
-    with pytest.raises(VidcamError, match=r"net: not a SavedModel that can be read \(variables\.index") as caught:
+    with pytest.raises(
+        VidcamError, match=r"net: cannot be read as SavedModel; it is damaged \(variables\.index"
+    ) as caught:
         load_model(tmp_path / "net")
     assert "\n" not in str(caught.value)
     table.write_bytes(whole)

@@ -32,7 +32,7 @@ def check_source(file: ModelFile) -> None:
         try:
             check_bundle(file.path / "variables")
         except (ValueError, OSError) as error:
-            raise VidcamError(f"{file.named}: not a SavedModel that can be read ({error})") from error
+            raise VidcamError(f"{file.named}: cannot be read as SavedModel; it is damaged ({error})") from error
     if file.kind != "onnx":
         return
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vidcam._openvino import core, ov
+from vidcam._openvino import core, last_words, ov
 from vidcam._tensorflow import silence
 from vidcam.errors import NoClassifier, Unsaid, UsageError, VidcamError
 from vidcam.models.files import TITLES, ModelFile
@@ -139,7 +139,8 @@ def _read(file: ModelFile) -> Any:
             failed = error
     if failed is not None:
         raise VidcamError(
-            f"{file.named}: not a {TITLES[file.kind]} model that can be read ({_reason(failed)})"
+            f"{file.named}: cannot be read as {TITLES[file.kind]}; it is damaged, or holds what OpenVINO does not know "
+            f"({last_words(failed)})"
         ) from failed
     try:
         for node in model.get_ops():
@@ -152,14 +153,6 @@ def _read(file: ModelFile) -> Any:
         if not tensor.get_names():
             tensor.set_names({f"tensor_{number}"})
     return model
-
-
-def _reason(error: Exception) -> str:
-    """Brings OpenVINO's report to its last words."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception from", "Check '", "[ "))] or lines
-    text = " ".join(told[-1].split()) if told else type(error).__name__
-    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _digest(path: Path, output: int) -> str:

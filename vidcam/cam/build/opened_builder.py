@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vidcam._openvino import ov
+from vidcam._openvino import last_words, ov
 from vidcam.cam.build.names import find_layer
 from vidcam.cam.build.opened import logits_of, scale_pixels, write_graph
 from vidcam.cam.build.opened_layers import Layer, default_layer, find_layers, named
@@ -118,8 +118,7 @@ class OpenBuilder:
         try:
             OpenVINO(lambda *_: graph, 1).classify(self._pictures(height, width)[:1])
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1][:120]
-            raise UsageError(f"{self._classifier.name}: OpenVINO cannot compute it ({reason})") from error
+            raise UsageError(f"{self._classifier.name}: OpenVINO cannot compute it ({last_words(error)})") from error
         return graph
 
     def _made(self, height: int, width: int, *, single: bool) -> Graph:
