@@ -147,6 +147,7 @@ def of_one_picture(mixes, path):
 
 @pytest.mark.parametrize("mixes", [False, True])
 def test_pictures_are_computed_together_where_none_changes_another(mixes, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDCAM_CACHE", str(tmp_path / "cache"))
     compiled = []
     compile_model = engine._compile
     monkeypatch.setattr(engine, "_compile", lambda model: compiled.append(model) or compile_model(model))
@@ -155,6 +156,9 @@ def test_pictures_are_computed_together_where_none_changes_another(mixes, tmp_pa
     assert engine.takes_one(graph.model()) is mixes
     assert len(compiled) == (2 if mixes else 1)  # which takes most of the time until a file is open
     frames = pictures(3, 16)
+    compiled.clear()
+    Explainer(classifier)(frames)
+    assert len(compiled) == (3 if mixes else 2)  # the same, and what explains
     together, alone = (Explainer(classifier)(f) for f in (frames, frames[:1]))
     np.testing.assert_allclose(together.logits[:1], alone.logits, rtol=1e-4)
 

@@ -73,7 +73,12 @@ class Graphs:
         if graph is not None:
             return graph.facts
         stored = _cache.load(f"{self._key}{FACTS}") if self._key else None
-        return facts_on(stored.card) if stored else self._builder.facts
+        if stored is not None:
+            return facts_on(stored.card)
+        network = self._classifier.network
+        if isinstance(network, OpenNetwork) and network.size is not None:
+            return self.at(height, width).facts  # of the one graph that there will be
+        return self._builder.facts
 
     def _kept(self, height: int, width: int) -> Graph | None:
         """Looks for a graph without tracing the network: its own file's, or one that was kept under its name."""

@@ -99,7 +99,7 @@ class OpenBuilder:
     def facts(self) -> Facts:
         """What is known about the network."""
         width, height = self._classifier.input_size
-        return self.build(height, width).facts
+        return self._made(height, width, single=False).facts
 
     def key(self) -> str:
         """Names the network by its file."""
