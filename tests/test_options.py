@@ -15,7 +15,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.cam.run import ENGINES
 from vidcam.cli.options import options_of
 from vidcam.errors import UsageError
-from vidcam.media.options import MediaOptions
+from vidcam.media.options import READING, MediaOptions
 from vidcam.render import Look
 
 
@@ -126,6 +126,21 @@ def test_what_the_options_name_is_what_there_is():
 def test_no_option_has_two_owners():
     names = names_of(MapOptions, Look, MediaOptions)
     assert len(names) == len(set(names))
+
+
+def test_comparing_takes_what_is_about_maps_and_reading_alone():
+    names = {*names_of(MapOptions), *READING, "fps"} - {"explain"}
+    assert names == set(inspect.signature(vidcam.compare).parameters) - {
+        "source",
+        "models",
+        "make_explainer",
+        "progress",
+    }
+    for wrong in ("crf", "explain", "smooth", "output"):
+        with pytest.raises(TypeError, match=f"compare.. got an unexpected keyword argument '{wrong}'"):
+            vidcam.compare("a.gif", ["a.keras", "b.keras"], **{wrong: 3})
+    with pytest.raises(TypeError, match="'strid'; did you mean 'stride'"):
+        vidcam.compare("a.gif", ["a.keras", "b.keras"], strid=3)
 
 
 @pytest.mark.parametrize("function", [vidcam.run, vidcam.run_batch])

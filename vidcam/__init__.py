@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vidcam.cam import GradCAM as GradCAM
     from vidcam.models import Classifier as Classifier
     from vidcam.models import load_model as load_model
+    from vidcam.pipeline import compare as compare
     from vidcam.pipeline import run as run
     from vidcam.render import overlay as overlay
     from vidcam.types import Explanation as Explanation
@@ -32,6 +33,7 @@ _EXPORTS = {
     "Explanation": "vidcam.types",
     "GradCAM": "vidcam.cam",
     "Track": "vidcam.types",
+    "compare": "vidcam.pipeline",
     "load_model": "vidcam.models",
     "overlay": "vidcam.render",
     "run": "vidcam.pipeline",

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import vidcam
 from tests.clips import make_gif, make_video, read_frames
 from tests.networks import as_classifier, gap_cnn, randomize
 from vidcam.cam import Explainer
-from vidcam.errors import UsageError
+from vidcam.errors import UsageError, VidcamError
 from vidcam.media import open_source
 from vidcam.models import load_model
 from vidcam.pipeline.cells import names_of_models
@@ -64,6 +65,44 @@ def test_the_result_says_what_each_model_saw_and_how_far_they_agree(clip, tmp_pa
         assert seen == {model.labels[c]: int((tops == c).sum()) for c in set(tops.tolist())}
     assert result.tracks == ()
     assert "maps alone are compared" in repr(result.comparison)
+
+
+@pytest.mark.parametrize("options", [{}, {"target": "clip-top", "stride": 2, "end": 0.8}])
+def test_comparing_finds_what_a_run_finds_and_writes_nothing(clip, tmp_path, monkeypatch, models, options):
+    monkeypatch.chdir(tmp_path)
+    made = tmp_path.parent / f"{tmp_path.name}.mp4"
+    run = vidcam.run(clip, made, model=models, keep_track=True, **options).comparison
+    seen = []
+    alone = vidcam.compare(clip, models, progress=lambda done, total: seen.append((done, total)), **options)
+    assert list(tmp_path.iterdir()) == []
+    assert (alone.names, alone.labels) == (run.names, run.labels)
+    assert len(alone) == len(run) > 0
+    np.testing.assert_array_equal(alone.times, run.times)
+    np.testing.assert_array_equal(alone.tops, run.tops)
+    np.testing.assert_allclose(alone.pairs[0].correlation, run.pairs[0].correlation, atol=1e-3)
+    for a, b in zip(alone.tracks, run.tracks, strict=True):
+        assert a.targets == b.targets
+        np.testing.assert_allclose(a.maps, b.maps, rtol=1e-4, atol=1e-6)
+    assert seen == sorted(seen)
+    assert seen[-1][0] == (1 + ("target" in options)) * len(alone)
+
+
+def test_a_picture_is_compared_and_what_cannot_be_is_refused(clip, tmp_path, models):
+    picture = tmp_path / "a.png"
+    Image.fromarray(read_frames(clip)[0][0]).save(picture)
+    assert vidcam.compare(picture, models, method="layercam").tracks[1].meta["method"] == "layercam"
+    for wrong, options, says in [
+        ("mobilenet_v2", {}, "a list of two models or more, not 'mobilenet_v2'"),
+        (models[:1], {}, "a list of two models or more"),
+        (models * 3, {}, "6 models: up to 4 can be compared"),
+        (models, {"method": "gradcam,layercam"}, "by the maps of one method"),
+        (models, {"target": "0/1"}, "target 0/1: has alternatives"),
+        (models, {"fps": 3}, "fps 3: is the pace of a folder of pictures"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            vidcam.compare(clip, wrong, **options)
+    with pytest.raises(VidcamError, match="start 9 is beyond its end"):
+        vidcam.compare(clip, models, start=9)
 
 
 def test_two_copies_of_one_model_agree_everywhere(clip, tmp_path):

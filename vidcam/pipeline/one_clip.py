@@ -115,7 +115,7 @@ def run(
     writes, region = {**media.writes(source), "overwrite": overwrite}, region_of(boxes, masks, media.start)
     kept = bool(maps or keep_track or report or region)
     with ExitStack() as stack:
-        stack.enter_context(_one_opencv_thread())
+        stack.enter_context(one_opencv_thread())
         meter = stack.enter_context(Meter(measure))
         opening = partial(open_source, source, **media.reads(source))
         reader = stack.enter_context(ReadAhead(opening, str(source), meter))
@@ -177,7 +177,7 @@ def run(
         if interrupted and not (seen.frames and partial_output):
             raise Interrupted(f"{source}: interrupted; nothing was written")
         if last is None:
-            raise VidcamError(_nothing(source, info, media.start))
+            raise no_picture(source, info, media.start)
         # Of a run that was ended early, more was explained than is shown.
         found = findings.first(seen.frames, region)
         with meter.stage("encode"):
@@ -241,11 +241,11 @@ def _check_grid(grid: Grid, maps: str | Path | None, report: str | Path | None) 
         raise UsageError(f"--maps {maps}: holds one method's maps of one target; the grid has {len(grid.titles)}")
 
 
-def _nothing(source: str | Path, info: Info, start: float | None) -> str:
-    """Says why there was no picture to explain."""
+def no_picture(source: str | Path, info: Info, start: float | None) -> VidcamError:
+    """Returns an error that says why there was no picture to explain."""
     if start and info.duration and start >= info.duration:
-        return f"{source}: lasts {info.duration:.2f} s; --start {start:g} is beyond its end"
-    return f"{source}: has no picture in the time that was asked for"
+        return VidcamError(f"{source}: lasts {info.duration:.2f} s; --start {start:g} is beyond its end")
+    return VidcamError(f"{source}: has no picture in the time that was asked for")
 
 
 def comment_of(metas: Sequence[Mapping[str, str]]) -> str:
@@ -288,7 +288,7 @@ def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes
 
 
 @contextmanager
-def _one_opencv_thread() -> Iterator[None]:
+def one_opencv_thread() -> Iterator[None]:
     """Keeps OpenCV to the calling thread: the stages fill the cores already."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
