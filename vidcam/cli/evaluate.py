@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,19 @@ import click
 from vidcam.cam.methods import METHODS
 from vidcam.cam.options import MapOptions
 from vidcam.cli.maps import evaluate_maps
-from vidcam.cli.options import check_unchosen, common_options, loading_options, model_arguments, options_of
+from vidcam.cli.options import check_unchosen, common_options, models_arguments, options_of, several_loading_options
 from vidcam.cli.steady import evaluate_steady, split_arguments
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
+from vidcam.models.zoo import MODELS
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Measure a classifier on folders of pictures.")
-@click.argument("arguments", metavar="MODEL DATA_DIR", nargs=-1, required=True)
+@click.argument("arguments", metavar="MODEL... DATA_DIR", nargs=-1, required=True)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Where the plots and tables go [MODEL_evaluation].")
-@loading_options
-@options_of(MapOptions, only=("layer",))
+@several_loading_options
 @click.option(
     "--maps",
     metavar="METHOD[,METHOD]",
@@ -50,6 +51,10 @@ def evaluate(
     them as JSON and text, the confusion matrix, the ROC, precision-recall and reliability plots, and sheets of pictures
     with Grad-CAM: of every class, and the most confident mistakes.
 
+    Of several models, up to four, it makes one table, on the test pictures where there are some, and says of every two
+    whether one is right more often or that may be chance (McNemar's test). Options of a model are given once for all,
+    or once for each, - for a model's own.
+
     With --maps it measures class activation methods, beside a random, a blurred random and a centred map: insertion,
     deletion and ROAD (the class's probability while pixels go), drop and increase of the probability, the rank
     correlation with the maps of the model with permuted weights and the rise of the entropy to those (eMPRT), and
@@ -66,31 +71,76 @@ def evaluate(
     if steady:
         for name in ("top_channels", "limit", "seed"):
             check_unchosen([name], "--steady; it goes with --maps")
-        options["model"], clips = split_arguments(arguments)
-        model = {**model_arguments(options), "layer": options.pop("layer")}
+        name, clips = split_arguments(arguments)
         asked = {"target": of_maps["target"], "engine": of_maps["engine"], "method": maps or "gradcam"}
         with Steps(quiet) as steps:
-            return evaluate_steady(clips, output, steps, model, **asked)
-    if len(arguments) != 2:
-        raise UsageError(f"evaluate takes MODEL and DATA_DIR, not {len(arguments)} arguments; clips go with --steady")
-    options["model"], data_dir = arguments[0], Path(arguments[1])
-    model = {**model_arguments(options), "layer": options.pop("layer")}
+            return evaluate_steady(clips, output, steps, _models([name], options)[0], **asked)
+    if len(arguments) < 2:
+        raise UsageError("evaluate takes MODEL and DATA_DIR, not 1 argument; clips go with --steady")
+    names, data_dir = arguments[:-1], Path(arguments[-1])
+    if maps is not None and len(names) > 1:
+        raise UsageError(f"--maps {maps}: measures the maps of one model; evaluate each of the {len(names)} by itself")
+    models = _models(names, options)
     if maps is not None:
         with Steps(quiet) as steps:
-            return evaluate_maps(data_dir, output, steps, model, maps=maps, **of_maps)
+            return evaluate_maps(data_dir, output, steps, models[0], maps=maps, **of_maps)
     for name in of_maps:
         check_unchosen([name], "an evaluation of the classifier; it goes with --maps")
+    if data_dir.is_file():
+        raise UsageError(f"{data_dir}: is a file, and evaluate takes a folder of pictures; clips go with --steady")
+    if len(models) > 1:
+        return _several(models, data_dir, output, quiet=quiet)
+    return _one(models[0], data_dir, output, quiet=quiet)
+
+
+def _models(names: Sequence[str], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns `load_model`'s arguments for each model.
+
+    Raises:
+        UsageError: there are too many, or an option is given neither once nor once for each.
+    """
+    if len(names) > MODELS:
+        raise UsageError(f"{len(names)} models: up to {MODELS} can be compared (the last argument is the data folder)")
+    models = models_arguments(options, names)
+    return [{"layer": options.get("layer"), **model} for model in models]
+
+
+def _one(model: dict[str, Any], data_dir: Path, output: Path | None, *, quiet: bool) -> int:
+    """Evaluates a model."""
     from vidcam.models import load_model
     from vidcam.training import evaluation
     from vidcam.training.data import discover
 
     folder = discover(data_dir, alone="test")
     classifier = load_model(**model)
-    output = output or Path(f"{classifier.name}_evaluation")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: is a file; name a folder")
+    output = _folder(output, f"{classifier.name}_evaluation")
     with Steps(quiet) as steps:
         splits = evaluation.read(folder, classifier, steps.step)
         found = evaluation.evaluate(classifier, splits, output, progress=steps.step)
         steps.say(found.summary())
     return 0
+
+
+def _several(models: Sequence[dict[str, Any]], data_dir: Path, output: Path | None, *, quiet: bool) -> int:
+    """Evaluates several models on the same pictures."""
+    from vidcam.models import load_model
+    from vidcam.pipeline.cells import names_of_models
+    from vidcam.training.data import discover
+    from vidcam.training.several import check_alike, evaluate_several
+
+    folder = discover(data_dir, alone="test")
+    loaded = [load_model(**model) for model in models]
+    classifiers = dict(zip(names_of_models(loaded), loaded, strict=True))
+    check_alike(classifiers)
+    output = _folder(output, f"{'_'.join(c.name for c in loaded)}_comparison")
+    with Steps(quiet) as steps:
+        steps.say(evaluate_several(classifiers, folder, output, progress=steps.step).summary())
+    return 0
+
+
+def _folder(output: Path | None, name: str) -> Path:
+    """Returns where the files go."""
+    output = output or Path(name)
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: is a file; name a folder")
+    return output

@@ -5,6 +5,7 @@ The numbers only; pictures and tables of them are in `vidcam.report`. What a map
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ class Scores:
     Attributes:
         count: the number of pictures.
         loss: mean cross-entropy in nats.
+        loss_error: its standard error, NaN of one picture.
         accuracy: the share of pictures whose most probable class is the true one.
         error: the standard error of the accuracy, binomial.
         calibration_error: the expected calibration error, see `reliability`.
@@ -34,6 +36,7 @@ class Scores:
 
     count: int
     loss: float
+    loss_error: float
     accuracy: float
     error: float
     calibration_error: float
@@ -46,6 +49,7 @@ class Scores:
         return {
             "count": self.count,
             "loss": self.loss,
+            "loss_standard_error": None if math.isnan(self.loss_error) else self.loss_error,
             "accuracy": self.accuracy,
             "accuracy_standard_error": self.error,
             "expected_calibration_error": self.calibration_error,
@@ -94,9 +98,11 @@ def score(probabilities: Array, classes: Array, labels: Sequence[str]) -> Scores
     guess = p.argmax(axis=1)
     how: dict[str, Any] = {"labels": range(len(labels)), "target_names": list(labels), "zero_division": 0}
     accuracy = float((guess == classes).mean())
+    losses = cross_entropies(p, classes)
     return Scores(
         count=len(classes),
-        loss=cross_entropy(p, classes),
+        loss=float(losses.mean()),
+        loss_error=float(losses.std(ddof=1) / np.sqrt(len(losses))) if len(losses) > 1 else math.nan,
         accuracy=accuracy,
         error=float(np.sqrt(accuracy * (1 - accuracy) / len(classes))),
         calibration_error=reliability(p, classes).expected_error,
@@ -167,15 +173,16 @@ def two_columns(probabilities: Array) -> Array:
     return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
 
 
-def cross_entropy(probabilities: Array, classes: Array) -> float:
-    """Returns the mean of -log p(true class) in nats; probabilities are clipped at 1e-7.
+def cross_entropies(probabilities: Array, classes: Array) -> Array:
+    """Returns -log p(true class) in nats, float64 (N,); probabilities are clipped at 1e-7.
 
     Args:
         probabilities: (N, classes) or (N, 1), see `two_columns`.
         classes: (N,), the true class indices.
     """
     p = two_columns(probabilities)[np.arange(len(classes)), classes]
-    return float(-np.log(np.clip(p, TINY, 1.0)).mean())
+    losses: Array = -np.log(np.clip(p, TINY, 1.0))
+    return losses
 
 
 def best_temperature(probabilities: Array, classes: Array) -> float:
