@@ -13,6 +13,7 @@ from PIL import Image
 import vidcam
 from tests.clips import make_gif, make_video, read_frames
 from tests.networks import as_classifier, gap_cnn, randomize
+from tests.report.test_gallery import Reader
 from vidcam.cam import Explainer
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media import open_source
@@ -153,6 +154,19 @@ def test_a_gif_of_four_models_is_a_square(tmp_path, models):
     result = vidcam.run(source, tmp_path / "o.gif", model=[*models, *models])
     assert result.size == (128, 96)
     assert len(result.comparison.pairs) == 6
+
+
+def test_a_page_shows_all_models(clip, tmp_path, models):
+    result = vidcam.run(clip, tmp_path / "o.mp4", model=models, report=tmp_path / "p.html")
+    data = json.loads(Reader((tmp_path / "p.html").read_text("utf-8")).texts["data"])
+    assert len(data["curves"]) == 5
+    for name, curve in data["curves"]:
+        model, label = name.split(": ")
+        track = result.tracks[("first", "second").index(model)]
+        np.testing.assert_allclose(np.array(curve) / 1e4, track.probabilities[:, track.labels.index(label)], atol=1e-4)
+    assert data["stretches"] == [[s.begin, s.stop, s.why()] for s in result.comparison.stretches()]
+    steady = dict(data["figures"])["change beside the motion (E)"]
+    assert steady == "\n".join(f"{n}: {e:.3f}" for n, e in zip(("first", "second"), result.steadinesses, strict=True))
 
 
 def test_what_is_about_one_model_is_refused(clip, tmp_path, models):

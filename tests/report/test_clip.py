@@ -19,11 +19,13 @@ from tests.report.test_gallery import Reader
 from vidcam.errors import Interrupted, UsageError, VidcamError
 from vidcam.media import open_source
 from vidcam.media.read.web import web_type
+from vidcam.metrics.agreement import Agreement, Comparison
 from vidcam.metrics.extent import border_share
 from vidcam.metrics.flicker import flicker
+from vidcam.metrics.regions import Shares
 from vidcam.report import clip as module
-from vidcam.report.clip import check_clip_page, write_clip_page
-from vidcam.types import Placement, Track
+from vidcam.report.clip import INSIDE, check_clip_page, write_clip_page
+from vidcam.types import Explanation, Placement, Track
 
 RNG = np.random.default_rng(0)
 
@@ -47,6 +49,24 @@ def make_track(source: Path, labels: tuple[str, ...] = ("cat", "dog", "cow"), **
         meta={"model": "toy", "method": "gradcam", "layer": "last"},
         cuts=np.arange(len(frames)) == 3,
     )
+
+
+def two_models(source: Path, apart: list[tuple[int, int]]) -> tuple[list[Track], Comparison]:
+    """Tracks of a cat that one model takes for a dog in some frames, with the same maps, and their comparison."""
+    first = make_track(source, ("cat", "dog"))
+    p = np.tile(np.float32([0.75, 0.25]), (len(first), 1))
+    other = p.copy()
+    for begin, end in apart:
+        other[begin:end] = [0.125, 0.875]
+    tracks = [
+        replace(first, probabilities=q, logits=np.log(q), targets=tuple((int(c),) for c in q.argmax(axis=1)), meta=meta)
+        for q, meta in zip((p, other), ({**first.meta, "model": name} for name in ("a <b>", "b")), strict=True)
+    ]
+    gathered = Agreement(["a <b>", "b"], [first.labels] * 2, [None, None], [None, None])
+    gathered.add(
+        first.times.tolist(), [Explanation(t.maps, t.logits, t.probabilities, t.targets, t.placement) for t in tracks]
+    )
+    return tracks, gathered.comparison()
 
 
 def written(path: Path, *arguments, **options) -> tuple[dict, dict[str, tuple[str, bytes]]]:
@@ -80,7 +100,7 @@ def test_what_browsers_play_is_embedded_as_it_is(clip, tmp_path):
     assert data["about"] == "toy · gradcam · last"
     assert data["times"] == pytest.approx(np.arange(12) / 10)
     assert data["cuts"] == [3]
-    names = [name for name, n in data["explained"] for _ in range(n)]
+    names = [name for name, n in data["explained"][0] for _ in range(n)]
     assert names == [track.labels[t[0]] for t in track.targets]
     for name, curve in data["curves"]:
         expected = track.probabilities[:, track.labels.index(name)]
@@ -172,7 +192,7 @@ def test_a_stopped_run_shows_the_frames_that_were_drawn(clip, tmp_path):
     track = make_track(clip)
     out = make_video(tmp_path / "out.mp4", 5)
     data, files = written(tmp_path / "p.html", clip, out, track.first(5), reads={"max_size": 48})
-    assert len(data["times"]) == sum(n for _, n in data["explained"]) == len(data["curves"][0][1]) == 5
+    assert len(data["times"]) == sum(n for _, n in data["explained"][0]) == len(data["curves"][0][1]) == 5
     assert len(times_of(files["original"][1], tmp_path)) == 5
 
 
@@ -274,3 +294,60 @@ def test_which_pictures_browsers_show(tmp_path):
     assert web_type(make_gif(tmp_path / "a.gif")) == ""
     (tmp_path / "text.mp4").write_text("This is no video.")
     assert web_type(tmp_path / "text.mp4") == web_type(tmp_path) == web_type(tmp_path / "none") == ""
+
+
+def test_several_models_have_their_own_curves_and_figures(tmp_path):
+    clip = make_video(tmp_path / "c.mp4")
+    tracks, comparison = two_models(clip, [(4, 8)])
+    data, _ = written(tmp_path / "p.html", clip, clip, tracks, comparison=comparison, steadinesses=[0.1234, 0.5])
+    assert [name for name, _ in data["curves"]] == ["a <b>: cat", "a <b>: dog", "b: cat", "b: dog"]
+    for (_, curve), track, c in zip(data["curves"], np.repeat(np.array([0, 1]), 2), (0, 1, 0, 1), strict=True):
+        assert curve == [round(10000 * v) for v in tracks[track].probabilities[:, c].tolist()]
+    assert data["explained"] == [[["a <b>: cat", 12]], [["b: cat", 4], ["b: dog", 4], ["b: cat", 4]]]
+    assert data["stretches"] == [[4, 8, "cat against dog"]]
+    figures = dict(data["figures"])
+    assert figures["frames"] == "12"
+    assert figures["change beside the motion (E)"] == "a <b>: 0.123\nb: 0.500"
+    assert figures["mean confidence"] == f"a <b>: 75.0 %\nb: {100 * (8 * 0.75 + 4 * 0.875) / 12:.1f} %"
+    assert (figures["the same class"], figures["rank correlation of the maps"]) == ("66.7 %", "1.00")
+    assert figures["frames in which they disagree"] == "33.3 %"
+    how = dict(data["how"])
+    assert (how["method"], how["model"]) == ("gradcam", "a <b>: a <b>\nb: b")
+    assert data["about"] == "a <b> and b · gradcam"
+
+
+def test_four_models_with_shares_have_a_colour_for_each_curve(tmp_path):
+    clip = make_video(tmp_path / "c.mp4")
+    tracks = [make_track(clip, ("cat", "dog", "cow", "hen")) for _ in range(4)]
+    names = ["a", "b", "c", "d"]
+    gathered = Agreement(names, [tracks[0].labels] * 4, [None] * 4, [None] * 4)
+    gathered.add(
+        tracks[0].times.tolist(),
+        [Explanation(t.maps, t.logits, t.probabilities, t.targets, t.placement) for t in tracks],
+    )
+    shares = [Shares(*(np.full(12, v) for v in (0.1 * i, 0.3, 0.2))) for i in range(4)]
+    comparison = gathered.comparison()
+    data, _ = written(tmp_path / "p.html", clip, clip, tracks, comparison=comparison, shares=shares)
+    assert [name for name, _ in data["curves"]][::2] == [f"{name}: {INSIDE}" for name in names]
+    assert len(data["curves"]) == 8
+    assert [curve[0] for _, curve in data["curves"]][::2] == [0, 1000, 2000, 3000]
+    assert dict(data["figures"])["the thing, of the picture"] == "30.0 %"
+    starts = [begin for begin, _, _ in data["stretches"]]
+    assert starts == sorted(starts)
+    assert {why.split(":")[0] for _, _, why in data["stretches"]} <= {
+        f"{p} and {q}" for p in "abc" for q in "bcd" if p < q
+    }
+    assert len(data["stretches"]) >= 6
+    lines = dict(data["figures"])["rank correlation of the maps"].split("\n")
+    assert lines == [f"{names[p.first]} and {names[p.second]}: {p.mean_correlation:.2f}" for p in comparison.pairs]
+
+
+def test_of_a_picture_it_is_said_whether_not_how_often(tmp_path):
+    photo = tmp_path / "a.png"
+    Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(photo)
+    tracks, comparison = two_models(photo, [(0, 1)])
+    data, _ = written(tmp_path / "p.html", photo, photo, tracks, comparison=comparison)
+    figures = dict(data["figures"])
+    assert (figures["the same class"], figures["hottest points more than a fifth apart"]) == ("no", "no")
+    assert "frames in which they disagree" not in figures
+    assert data["stretches"] == []

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.clips import clip_pictures
-from tests.report.test_clip import make_track
+from tests.report.test_clip import make_track, two_models
 from tests.report.watched import Watched, drawn, keep, press
 from vidcam.report.clip import write_clip_page
 
@@ -137,6 +137,39 @@ def test_the_curves_are_a_place_to_seek_in(page):
         assert a == b == said == round(share * (FRAMES - 1))
         cursor = page.evaluate("Number(document.querySelector('.cursor').getAttribute('x1')) / 1000")
         assert cursor == pytest.approx(said / (FRAMES - 1), abs=1e-3)
+
+
+def test_a_page_of_two_models_jumps_to_where_they_disagree(browser, tmp_path):
+    """They disagree in frames 10 to 19 and 30 to 35; classes named alike are told apart by their model."""
+    source, overlay = numbered(tmp_path / "s.mp4", False), numbered(tmp_path / "o.mp4", True)
+    tracks, comparison = two_models(source, [(10, 20), (30, 36)])
+    write_clip_page(tmp_path / "p.html", source, overlay, tracks, comparison=comparison)
+    page = browser.open_file(tmp_path / "p.html")
+    page.wait_for(READY)
+    said = "Array.from(document.querySelectorAll('#apart li button'), e => [e.textContent, e.ariaCurrent])"
+    assert page.evaluate(said) == [
+        ["0.83 s to 1.67 s cat against dog", "false"],
+        ["2.50 s to 3.00 s cat against dog", "false"],
+    ]
+    for key, frame in (("d", 10), ("d", 30), ("d", 10), ("D", 30), ("D", 10)):
+        press(page, key)
+        page.wait_for(SETTLED)
+        assert numbers(page) == (frame, frame, frame)
+    press(page, "ArrowLeft")
+    page.click("#apart li:nth-child(2) button")
+    page.wait_for(SETTLED)
+    assert numbers(page) == (30, 30, 30)
+    assert [now for _, now in page.evaluate(said)] == ["false", "true"]
+    told = "Array.from(document.querySelectorAll('#legend li.explained .name'), e => e.textContent)"
+    assert page.evaluate(told) == ["a <b>: cat", "b: dog"]
+    shaded = page.evaluate(
+        "Array.from(document.querySelectorAll('.apart'), e => [e.x.baseVal.value, e.width.baseVal.value])"
+    )
+    step = 1000 / (FRAMES - 1)
+    np.testing.assert_allclose(shaded, [[10 * step, 10 * step], [30 * step, 6 * step]], rtol=1e-4)
+    assert page.evaluate("wipe.hidden")  # a line between the original and several pictures of it
+    keep("clip_two_models.png", page)
+    page.close()
 
 
 def test_what_is_said_is_said_of_the_frame_shown(page):

@@ -54,9 +54,10 @@ def move(page: Page, selector: str) -> None:
 def press(page: Page, key: str, text: str = "") -> None:
     """Presses a key."""
     codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39, "End": 35, "Home": 36}
+    code = codes.get(key) or ord(key.upper())
     for kind in ("keyDown", "keyUp"):
         page.call(
-            "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key],
+            "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
             text=text if kind == "keyDown" else "",
         )  # fmt: skip
 

@@ -149,7 +149,7 @@ def run(
                 stores_planes=probe.stores_planes,
                 measured=kept,
             )
-        _check_grid(shown.grid, maps, report)
+        _check_grid(shown.grid, maps)
         outputs = Outputs(
             sink=open_sink(path, source=info, comment=comment_of(shown.metas), **writes),
             predictions=_predictions(predictions, shown, overwrite) if predictions else None,
@@ -231,10 +231,8 @@ def _given(track: Track | str | Path, *, chosen: bool) -> Track:
     return Track.load(track) if isinstance(track, str | Path) else track
 
 
-def _check_grid(grid: Grid, maps: str | Path | None, report: str | Path | None) -> None:
-    """Checks that maps can be kept, as a file holds those of one cell, and that a page can show the models."""
-    if report and grid.models:
-        raise UsageError(f"--report {report}: is about one model; run each of the {len(grid.models)} models by itself")
+def _check_grid(grid: Grid, maps: str | Path | None) -> None:
+    """Checks that maps can be kept, as a file holds those of one cell."""
     if maps and grid.models:
         raise UsageError(f"--maps {maps}: holds one model's maps; run each of the {len(grid.models)} models by itself")
     if maps and len(grid.titles) > 1:

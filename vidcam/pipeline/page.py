@@ -38,7 +38,7 @@ def with_page(
     """Writes a run's page; that of a run which was stopped early is called as its output is, `NAME.partial.html`.
 
     Args:
-        result: what was made, with its track.
+        result: what was made, with its tracks.
         page: the file.
         source: what was explained.
         reads: how it was opened.
@@ -50,16 +50,17 @@ def with_page(
     Returns:
         The result, with what there is to tell about the page.
     """
-    assert result.track is not None
+    assert result.tracks
     from vidcam.report.clip import write_clip_page  # not needed by most runs
 
     notes = write_clip_page(
         partial_paths([page], overwrite)[0] if result.interrupted else page,
         source,
         result.path,
-        result.track,
-        steadiness=result.steadiness,
-        shares=result.shares,
+        result.tracks,
+        steadinesses=result.steadinesses,
+        shares=result.model_shares,
+        comparison=result.comparison,
         reads=reads,
         damaged=result.damaged,
         details=details,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from vidcam.cam import target_name
 from vidcam.errors import Interrupted, UsageError
 from vidcam.media import Info, open_sink, open_source
 from vidcam.media.read.web import web_type
+from vidcam.metrics.agreement import Comparison
 from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
 from vidcam.metrics.regions import Shares
+from vidcam.report.compared import together
 from vidcam.report.html import write_page
 from vidcam.types import Array, Track
 
@@ -68,10 +70,11 @@ def write_clip_page(
     path: Path,
     source: str | Path,
     output: Path,
-    track: Track,
+    tracks: Track | Sequence[Track],
     *,
-    steadiness: float = math.nan,
-    shares: Shares | None = None,
+    steadinesses: Sequence[float] = (),
+    shares: Sequence[Shares] = (),
+    comparison: Comparison | None = None,
     reads: Mapping[str, Any] | None = None,
     damaged: int = 0,
     details: Mapping[str, str] | None = None,
@@ -88,9 +91,10 @@ def write_clip_page(
         path: the HTML file.
         source: what was explained.
         output: what was made of it.
-        track: its maps and predictions, a frame for each picture of the output.
-        steadiness: E of the heat that is shown, see `vidcam.metrics.steadiness`; NaN where it is not known.
-        shares: how much of the heat lies where the thing is, where somebody says so.
+        tracks: its maps and predictions, a frame for each picture of the output; of several models each one's.
+        steadinesses: of each E of the heat that is shown, see `vidcam.metrics.steadiness`; NaN where it is not known.
+        shares: of each how much of the heat lies where the thing is, where somebody says so.
+        comparison: of several models.
         reads: what `open_source` was given.
         damaged: frames of the source that could not be read; browsers may stop at them.
         details: how the overlay was made, beside what the track says of itself.
@@ -107,20 +111,27 @@ def write_clip_page(
         Interrupted: it was ended early; there is no page.
     """
     reads = {name: value for name, value in (reads or {}).items() if value is not None}
-    writer = _Writer(track, progress, cancelled, path)
+    tracks = [tracks] if isinstance(tracks, Track) else tracks
+    writer = _Writer(tracks[0], progress, cancelled, path)
     with written(path, overwrite=overwrite) as page, tempfile.TemporaryDirectory(prefix="vidcam-") as made:
         folder = Path(made)
         overlay = writer.prepare(output, {}, folder / "overlay", sound=True)
         whole = not damaged and set(reads) <= {"max_pixels", "background", "stride"} and reads.get("stride", 1) == 1
         limit = min(max(overlay.info.size), reads.get("max_size", max(overlay.info.size)))
         original = writer.prepare(Path(source), reads | {"max_size": limit}, folder / "original", whole=whole)
-        data = _data(Path(source), track, original, overlay, details or {})
-        if shares is not None:
-            _add_shares(data, shares)
-        if track.importance is not None and len(track) > 1:
-            _add_importance(data, track.importance)
-        if math.isfinite(steadiness):
-            data["figures"].append(["change beside the motion (E)", f"{steadiness:.3f}"])
+        pages = []
+        for track, steady, inside in zip_longest(tracks, steadinesses, shares):
+            page_data = _data(
+                Path(source), track, original, overlay, details=details or {}, count=CURVES // len(tracks)
+            )
+            if inside is not None:
+                _add_shares(page_data, inside, alone=len(tracks) == 1)
+            if track.importance is not None and len(track) > 1:
+                _add_importance(page_data, track.importance)
+            if steady is not None and math.isfinite(steady):
+                page_data["figures"].append(["change beside the motion (E)", f"{steady:.3f}"])
+            pages.append(page_data)
+        data = pages[0] if comparison is None else together(pages, comparison)
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
         write_page(page, "clip", data["title"], data, media)
         size = page.stat().st_size
@@ -182,11 +193,12 @@ class _Writer:
 
 
 def _data(
-    source: Path, track: Track, original: Playable, overlay: Playable, details: Mapping[str, str]
+    source: Path, track: Track, original: Playable, overlay: Playable, *, details: Mapping[str, str], count: int
 ) -> dict[str, Any]:
+    """Returns what the page shows of one model, with the curves of so many classes."""
     names = [target_name(t, track.labels) for t in track.targets]
     confidence = np.array([p[list(t)].sum() for p, t in zip(track.probabilities, track.targets, strict=True)])
-    curves = [[track.labels[c], _tenthousandths(track.probabilities[:, c])] for c in _leading(track)]
+    curves = [[track.labels[c], _tenthousandths(track.probabilities[:, c])] for c in _leading(track, count)]
     if len(track.targets[0]) > 1:  # several classes, whose sum is explained, the same for all frames
         curves.insert(0, [names[0], _tenthousandths(confidence)])
     meta = {**track.meta, **details}
@@ -196,8 +208,10 @@ def _data(
         "still": len(track) == 1,
         "times": [round(t, 5) for t in _shown_at(track)],
         "curves": curves,
-        "explained": [[n, len(list(same))] for n, same in groupby(names)],
-        "neither": track.meta.get("neither"),
+        "method": meta.get("method", ""),
+        "explained": [[[n, len(list(same))] for n, same in groupby(names)]],
+        "neither": [track.meta["neither"]] if "neither" in track.meta else [],
+        "stretches": [],
         "cuts": [] if track.cuts is None else np.flatnonzero(track.cuts).tolist(),
         "starts": {"original": float(original.info.origin), "overlay": float(overlay.info.origin)},
         "sound": overlay.info.audio > 0,
@@ -207,10 +221,11 @@ def _data(
     }
 
 
-def _add_shares(data: dict[str, Any], shares: Shares) -> None:
-    """Puts the shares before the classes: as curves, and their means as figures."""
+def _add_shares(data: dict[str, Any], shares: Shares, *, alone: bool) -> None:
+    """Puts the shares before the classes: as curves, of one of several models its own alone, and means as figures."""
     named = {INSIDE: shares.heat, "the thing, of the picture": shares.even, "a centre map, on the thing": shares.centre}
-    data["curves"] = [[n, _tenthousandths(c)] for n, c in named.items()] + data["curves"][: CURVES - len(named)]
+    drawn = [[name, _tenthousandths(curve)] for name, curve in named.items() if alone or name == INSIDE]
+    data["curves"] = drawn + data["curves"][: CURVES - len(named) if alone else 1]
     if shares.frames:
         for name, mean in zip(named, shares.means(), strict=True):
             data["figures"].append([name, f"{100 * mean:.1f} %"])
@@ -234,13 +249,13 @@ def _shown_at(track: Track) -> list[float]:
     return times
 
 
-def _leading(track: Track) -> list[int]:
-    """Returns the classes to draw: those that are explained most often, then the most probable."""
+def _leading(track: Track, count: int) -> list[int]:
+    """Returns so many classes to draw: those that are explained most often, then the most probable."""
     explained = Counter(c for target in track.targets for c in target)
     means = track.probabilities.mean(axis=0)
     order = np.argsort(-means, kind="stable").tolist()
-    first = [c for c, _ in explained.most_common(CURVES - 1)]
-    chosen = list(dict.fromkeys([*first, *order]))[:CURVES]
+    first = [c for c, _ in explained.most_common(max(1, count - 1))]
+    chosen = list(dict.fromkeys([*first, *order]))[:count]
     return sorted(chosen, key=lambda c: -means[c])
 
 

@@ -4,7 +4,7 @@ const count = times.length;
 const usual = count > 1 ? (times.at(-1) - times[0]) / (count - 1) : 0;
 const middle = (i) => (i + 1 < count ? (times[i] + times[i + 1]) / 2 : times[i] + Math.min(usual, 0.1) / 4);
 // The class that stands for none of the others is grey.
-const hue = (name, i) => (name === data.neither ? "k7" : `k${i}`);
+const hue = (name, i) => (data.neither.includes(name) ? "k7" : `k${i}`);
 const colours = new Map(data.curves.map(([name], i) => [name, hue(name, i)]));
 const colour = (name) => colours.get(name) ?? "k7";
 
@@ -18,8 +18,8 @@ function frameAt(time) {
   return low;
 }
 
-// Which target each frame explains, from runs of equal ones.
-const explained = data.explained.flatMap(([name, length]) => Array(length).fill(name));
+// Which target each frame explains, of each model, from runs of equal ones.
+const explained = data.explained.map((runs) => runs.flatMap(([name, length]) => Array(length).fill(name)));
 
 // ---- the embedded files
 
@@ -52,7 +52,7 @@ const values = data.curves.map(([name], k) => {
 function tell(i) {
   data.curves.forEach(([, curve], k) => {
     values[k].value.textContent = percent(curve[i] === null ? null : curve[i] / 10000);
-    values[k].item.classList.toggle("explained", values[k].name === explained[i]);
+    values[k].item.classList.toggle("explained", explained.some((own) => own[i] === values[k].name));
   });
 }
 
@@ -76,26 +76,38 @@ function thinned(curve) {
   return kept.filter((i) => curve[i] !== null);
 }
 
+/** The right edge of what ends where a frame begins. */
+const edge = (end) => (end < count ? x(end) : WIDTH);
+
+/** A row for each model: what it explains when. None where nothing changes. */
+function drawBands(chart) {
+  if (data.explained.every((runs) => runs.length === 1)) return 0;
+  for (const [row, runs] of data.explained.entries()) {
+    let begin = 0;
+    for (const [name, length] of runs) {
+      const end = begin + length;
+      chart.append(s("rect", { class: `band ${colour(name)}`, x: x(begin), y: 103 + 7 * row, width: Math.max(0, edge(end) - x(begin)), height: 5 }, s("title", {}, `explained: ${name}`)));
+      begin = end;
+    }
+  }
+  return data.explained.length;
+}
+
 function drawChart() {
   const chart = byId("chart");
   chart.setAttribute("aria-label", `Probabilities over time: ${data.curves.map(([name]) => name).join(", ")}`);
   for (const y of [0, 50, 100]) chart.append(s("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }));
+  for (const [begin, end, why] of data.stretches) {
+    chart.append(s("rect", { class: "apart", x: x(begin), y: 0, width: Math.max(1, edge(end) - x(begin)), height: 100 }, s("title", {}, why)));
+  }
   for (const i of data.cuts) chart.append(s("line", { class: "cut", x1: x(i), x2: x(i), y1: 0, y2: 100 }, s("title", {}, "A scene begins")));
   for (const [k, [name, curve]] of [...data.curves.entries()].reverse()) {
     const line = thinned(curve).map((i) => `${x(i).toFixed(1)},${(100 - curve[i] / 100 / ceiling).toFixed(2)}`).join("L");
     if (line) chart.append(s("path", { class: `curve ${hue(name, k)}`, d: `M${line}` }));
   }
-  if (data.explained.length > 1) {
-    let begin = 0;
-    for (const [name, length] of data.explained) {
-      const end = begin + length;
-      const right = end < count ? x(end) : WIDTH;
-      chart.append(s("rect", { class: `band ${colour(name)}`, x: x(begin), y: 103, width: Math.max(0, right - x(begin)), height: 5 }, s("title", {}, `explained: ${name}`)));
-      begin = end;
-    }
-    chart.style.marginBottom = "14px";
-  }
-  const cursor = s("line", { class: "cursor", y1: -2, y2: 108 });
+  const rows = drawBands(chart);
+  chart.style.marginBottom = `${rows ? 4 + 10 * rows : 0}px`;
+  const cursor = s("line", { class: "cursor", y1: -2, y2: 100 + 8 * Math.max(1, rows) });
   chart.append(cursor);
   byId("ceiling").textContent = percent(ceiling);
   byId("first").textContent = clock(times[0]);
@@ -196,6 +208,10 @@ class Player {
     this.current = -1;
     this.runs = 0;
     this.icon = byId("play").querySelector("path");
+    this.jumps = data.stretches.map(([begin, end, why]) => {
+      const until = end < count ? times[end] : times.at(-1) + usual;
+      return h("button", { type: "button", class: "button", onclick: () => this.jump(begin) }, h("span", { class: "number" }, `${clock(times[begin])} to ${clock(until)}`), ` ${why}`);
+    });
     this.shapes = { play: this.icon.getAttribute("d"), pause: "M6 5h4v14H6zM14 5h4v14h-4z" };
     pair.overlay.addEventListener("ended", () => {
       if (!this.playing) return;
@@ -213,6 +229,7 @@ class Player {
     byId("scrub").value = i;
     byId("scrub").setAttribute("aria-valuetext", `frame ${i + 1} of ${count}, ${clock(times[i])}`);
     byId("where").textContent = `${clock(times[i])} · ${i + 1} / ${count}`;
+    data.stretches.forEach(([begin, end], k) => this.jumps[k].setAttribute("aria-current", String(begin <= i && i < end)));
     tell(i);
   }
 
@@ -274,12 +291,17 @@ function listen(player) {
     event.currentTarget.setAttribute("aria-pressed", String(!overlay.muted));
   });
   listenToChart(player);
+  byId("apart").hidden = !player.jumps.length;
+  byId("apart").querySelector("ol").append(...player.jumps.map((jump) => h("li", {}, jump)));
+  const next = () => data.stretches.find(([begin]) => begin > player.current) ?? data.stretches[0];
+  const before = () => data.stretches.findLast(([begin]) => begin < player.current) ?? data.stretches.at(-1);
   const KEYS = {
     " ": () => player.set(!player.playing),
     ArrowLeft: (second) => player.jump(second ? frameAt(times[player.current] - 1) : player.current - 1),
     ArrowRight: (second) => player.jump(second ? frameAt(times[player.current] + 1) : player.current + 1),
     Home: () => player.jump(0),
     End: () => player.jump(count - 1),
+    ...(player.jumps.length && { d: () => player.jump(next()[0]), D: () => player.jump(before()[0]) }),
   };
   document.addEventListener("keydown", (event) => {
     const busy = event.target.closest("select, summary, a, #divider") || (event.key === " " && event.target.closest("button"));
@@ -316,7 +338,7 @@ function showClip() {
 
 function offerWipe() {
   const [a, b] = [data.sizes.original, data.sizes.overlay].map(([width, height]) => width / height);
-  if (Math.abs(a / b - 1) > 0.02) return;
+  if (Math.abs(a / b - 1) > 0.02 || data.explained.length > 1) return;
   const [stage, button, divider] = ["stage", "wipe", "divider"].map(byId);
   button.hidden = false;
   byId("controls").hidden = false;
@@ -336,6 +358,10 @@ function offerWipe() {
 
 byId("about").textContent = data.about;
 byId("stage").classList.toggle("broad", data.sizes.overlay[0] > data.sizes.overlay[1]);
+if (data.explained.length > 1) {
+  document.body.classList.add("several");
+  byId("right").querySelector("figcaption").textContent = "What each model looks at";
+}
 byId("figures").append(...data.figures.map(([name, value]) => figure(name, value)));
 byId("how").querySelector("dl").append(...data.how.map(([name, value]) => figure(name, value)));
 if (data.still) showStill();
