@@ -178,6 +178,8 @@ def test_the_bundled_graph_is_the_network_beside_it():
     """A network that was trained anew cannot leave a stale graph; to write it anew, in the repository's folder:
 
     vidcam export cats_dogs -o vidcam/models/data/cats_dogs.vidcam --overwrite
+
+    Where only what cards say has changed, take the old file away first.
     """
     path = BUNDLED["cats_dogs"]
     kept, network = load_model("cats_dogs"), load_model(path)

@@ -133,8 +133,13 @@ def _layer(candidate: Candidate, height: int, columns: int, channels: int) -> La
 
 def _told(model: Any) -> str:
     """Returns a Keras model's inputs and outputs, where it knows them."""
-    tensors = [*(getattr(model, "inputs", None) or ()), *(getattr(model, "outputs", None) or ())]
-    shapes = [f"{t.name} [{','.join('?' if n is None else str(n) for n in t.shape)}]" for t in tensors]
+    inputs, outputs = (list(getattr(model, name, None) or ()) for name in ("inputs", "outputs"))
+    # An output's tensor has a name that is another in every process; its layer's is the file's.
+    names = [*(t.name for t in inputs), *(getattr(model, "output_names", None) or [t.name for t in outputs])]
+    shapes = [
+        f"{name} [{','.join('?' if n is None else str(n) for n in t.shape)}]"
+        for name, t in zip(names, [*inputs, *outputs], strict=True)
+    ]
     return f"Keras: {', '.join(shapes)}" if shapes else "Keras"
 
 
