@@ -287,7 +287,7 @@ def test_several_models_have_their_own_options_and_a_summary(files, tmp_path, ca
     lines = stdout.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'o.mp4'}: 12 frames, 128x48, ")
     assert [line.split(":")[0] for line in lines[1:]] == ["model", "binary", "model and binary"]
-    assert "they know different classes, so that maps alone are compared, over 12 frames" in lines[3]
+    assert "say with --labels what they are called), so that maps alone are compared, over 12 frames" in lines[3]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,10 @@ def test_classes_are_compared_by_name_and_only_where_both_know_them():
     unlike = compare(one, third, labels=(PETS, ("cat", "dog", "fish")))
     assert unlike.pairs[0].same is None
     assert math.isnan(unlike.pairs[0].agreement)
-    assert "they know different classes, so that maps alone are compared" in unlike.lines()[0]
+    assert "they know different classes (if they are the same, say with --labels" in unlike.lines()[0]
+    assert "so that maps alone are compared" in unlike.lines()[0]
+    many = explanation([spot(0, 0)] * 3, [0, 1, 2], classes=9)
+    assert "they know different classes, so that" in compare(one, many, labels=(PETS, tuple("abcdefghi"))).lines()[0]
     twice = ("crane", "crane", "cat")
     same = compare(third, third, labels=(twice, twice))
     assert same.pairs[0].agreement == 1.0

@@ -14,6 +14,7 @@ from vidcam.media import open_source
 from vidcam.metrics.clips import WAYS, mean_rows, measure_steadiness
 from vidcam.metrics.flicker import flicker
 from vidcam.metrics.steadiness import warped_error
+from vidcam.models import load_model
 from vidcam.models.zoo import DEFAULT_MODEL
 from vidcam.pipeline.scenes import Scenes
 
@@ -72,6 +73,18 @@ def test_the_command_writes_a_table_of_every_clip(folder, tmp_path, capsys):
     assert len(rows) == 2 * len(WAYS)
     assert {"clip", "method", "E", "lag", "insertion", "flicker"} <= rows[0].keys()
     assert "| along the motion 0.2 s |" in (tmp_path / "out" / "steady.md").read_text("utf-8")
+
+
+def test_the_clips_best_class_is_found_first_and_named(folder, tmp_path, capsys):
+    clip, model = folder / "clip.mp4", folder / "model.keras"
+    assert evaluate(model, clip, "--steady", "--target", "clip-top", "-o", tmp_path / "top") == 0
+    with open_source(clip) as source:
+        frames = [frame.rgb() for frame in source]
+    best = int(Explainer(load_model(model))(frames).probabilities.mean(0).argmax())
+    assert f"clip.mp4, model, class {best}, its best class" in capsys.readouterr().out
+    assert evaluate(model, clip, "--steady", "--target", str(best), "-o", tmp_path / "own") == 0
+    tables = [(tmp_path / name / "steady.csv").read_text("utf-8") for name in ("top", "own")]
+    assert tables[0] == tables[1]
 
 
 def test_the_model_may_be_left_out(folder):

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vidcam._files import make_folder, write_text
+from vidcam.cam.targets import CLIP_TOP
 from vidcam.cli.progress import interruptible
+from vidcam.cli.steady import clip_top
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 
@@ -88,10 +90,11 @@ def _clip(data: Path, classifier: Any, methods: Any, steps: Steps, options: dict
         expected = source.info.frames
         if expected is not None and expected < SHORT_CLIP:
             raise UsageError(f"{data}: flicker needs at least {SHORT_CLIP} frames")
-        return measure_clip(
-            classifier,
-            source,
-            methods,
-            progress=lambda done: steps.step("frames", done, expected or done),
-            **options,
-        )
+
+    def told(done: int) -> None:
+        steps.step("frames", done, expected or done)
+
+    if options["target"] == CLIP_TOP:
+        options = {**options, "target": clip_top(data, classifier, told, options)}
+    with open_source(data) as source:
+        return measure_clip(classifier, source, methods, progress=told, **options)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidcam._files import make_folder, write_text
+from vidcam.cam.targets import CLIP_TOP
 from vidcam.cli.progress import interruptible
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 from vidcam.models.zoo import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from vidcam.types import Classifier
 
 SHORT_CLIP = 3
 """Frames below which nothing can be said about steadiness."""
@@ -56,10 +60,8 @@ def evaluate_steady(
     Returns:
         The exit code: Ctrl-C ends it after a clip, and what was measured is written.
     """
-    from vidcam.media import open_source
-    from vidcam.metrics.clips import mean_rows, measure_steadiness
+    from vidcam.metrics.clips import mean_rows
     from vidcam.models import load_model
-    from vidcam.pipeline.scenes import Scenes
     from vidcam.report import faithfulness as report
 
     options["layer"] = model.pop("layer")
@@ -71,21 +73,11 @@ def evaluate_steady(
     pages: list[str] = []
     with interruptible() as stop:
         for clip in clips:
-            with open_source(clip) as source:
-                expected = source.info.frames
-                if source.info.kind == "image" or (expected is not None and expected < SHORT_CLIP):
-                    raise UsageError(f"{clip}: steadiness needs a clip of at least {SHORT_CLIP} frames")
-
-                def told(done: int, name: str = clip.name, total: int | None = expected) -> None:
-                    steps.step(name, done, total or done)
-
-                found = measure_steadiness(
-                    classifier, source, cut=Scenes().cut, expected=expected, progress=told, **options
-                )
+            found, title = _measured(clip, classifier, steps, options)
             rows += [{"clip": clip.name, **row} for row in found]
-            steps.say(f"{clip.name}, {classifier.name}")
+            steps.say(title)
             steps.say(report.table(found))
-            pages.append(f"## {clip.name}\n\n{report.table(found, markdown=True)}\n")
+            pages.append(f"## {title}\n\n{report.table(found, markdown=True)}\n")
             if stop():
                 break
     if len(pages) > 1:
@@ -97,3 +89,46 @@ def evaluate_steady(
     report.write_csv(rows, output / "steady.csv")
     write_text(output / "steady.md", "\n".join(pages))
     return 0 if len({row["clip"] for row in rows}) == len({c.name for c in clips}) else stop.exit_code
+
+
+def _measured(
+    clip: Path, classifier: Classifier, steps: Steps, options: dict[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
+    """Returns a clip's rows, and what to call them."""
+    from vidcam.media import open_source
+    from vidcam.metrics.clips import measure_steadiness
+    from vidcam.pipeline.scenes import Scenes
+
+    with open_source(clip) as source:
+        expected = source.info.frames
+        if source.info.kind == "image" or (expected is not None and expected < SHORT_CLIP):
+            raise UsageError(f"{clip}: steadiness needs a clip of at least {SHORT_CLIP} frames")
+
+    def told(done: int) -> None:
+        steps.step(clip.name, done, expected or done)
+
+    title, target = f"{clip.name}, {classifier.name}", options["target"]
+    if target == CLIP_TOP:
+        target = clip_top(clip, classifier, told, options)
+        title += f", {classifier.labels[target]}, its best class"
+    with open_source(clip) as source:
+        found = measure_steadiness(
+            classifier, source, cut=Scenes().cut, expected=expected, progress=told, **{**options, "target": target}
+        )
+    return found, title
+
+
+def clip_top(clip: Path, classifier: Classifier, told: Callable[[int], None], options: dict[str, Any]) -> int:
+    """Returns the class that a clip shows most, for who asks for `clip-top`.
+
+    Args:
+        clip: the file.
+        classifier: what classifies it.
+        told: called with the frames done.
+        options: `layer` and `engine`, and others.
+    """
+    from vidcam.media import open_source
+    from vidcam.metrics.clips import best_class
+
+    with open_source(clip) as source:
+        return best_class(classifier, source, layer=options["layer"], engine=options["engine"], progress=told)

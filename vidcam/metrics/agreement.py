@@ -151,6 +151,13 @@ class Comparison:
         )
         return replace(self, times=self.times[:count], tops=self.tops[:, :count], pairs=pairs)
 
+    def unlike(self, pair: Pair) -> str:
+        """Says of two models that know different classes that they do, and what to do where only the names differ."""
+        counts = [len(self.labels[model]) for model in (pair.first, pair.second)]
+        # One of them may have a class more, for none of the others.
+        hint = " (if they are the same, say with --labels what they are called)"
+        return f"they know different classes{hint if abs(counts[0] - counts[1]) <= 1 else ''}"
+
     def stretches(self) -> list[Stretch]:
         """Returns the times in which two models disagree, pair by pair, in order.
 
@@ -189,7 +196,7 @@ class Comparison:
         frames = f"{len(self)} frame{'' if len(self) == 1 else 's'}"
         said = f"the same class in {100 * pair.agreement:.1f} % of {frames}"
         if pair.same is None:
-            said = f"they know different classes, so that maps alone are compared, over {frames}"
+            said = f"{self.unlike(pair)}, so that maps alone are compared, over {frames}"
         where = "no frame shows heat of both"
         if math.isfinite(pair.mean_correlation):
             where = (

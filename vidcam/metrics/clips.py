@@ -154,6 +154,33 @@ def measure_steadiness(
     ]
 
 
+def best_class(
+    classifier: Classifier,
+    frames: Iterable[Frame],
+    *,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> int:
+    """Finds the class that a whole clip shows most: what the target `clip-top` stands for.
+
+    Args:
+        classifier: what classifies it.
+        frames: the clip's, of one size, one at least.
+        progress: called with the frames done.
+        **options: `Explainer`'s layer and engine.
+
+    Returns:
+        The class with the greatest mean probability.
+    """
+    explainer = Explainer(classifier, batch_size=1, **options)
+    total = np.zeros(len(classifier.labels))
+    for number, (_, x, _) in enumerate(_fitted(frames, classifier)):
+        total += explainer.predict([x])[1][0]
+        if progress is not None:
+            progress(number + 1)
+    return int(total.argmax())
+
+
 def _insertions(
     explainer: Explainer, kept: Sequence[tuple[int, Array, tuple[int, ...]]], heat: Sequence[Sequence[Array]]
 ) -> list[list[float]]:

@@ -48,17 +48,17 @@ def _merged(names: Sequence[str], tables: Sequence[Mapping[str, str]]) -> list[l
 def _figures(comparison: Comparison) -> list[list[str]]:
     still = len(comparison) == 1
     pairs = [f"{comparison.names[pair.first]} and {comparison.names[pair.second]}" for pair in comparison.pairs]
-    rows = _merged(pairs, [_of_pair(pair, still) for pair in comparison.pairs])
+    rows = _merged(pairs, [_of_pair(comparison, pair, still) for pair in comparison.pairs])
     return rows if still else [*rows, ["frames in which they disagree", f"{100 * comparison.disagreement:.1f} %"]]
 
 
-def _of_pair(pair: Pair, still: bool) -> dict[str, str]:
+def _of_pair(comparison: Comparison, pair: Pair, still: bool) -> dict[str, str]:
     def share(value: float) -> str:
         return ("yes" if value else "no") if still else f"{100 * value:.1f} %"
 
     where = math.isfinite(pair.mean_correlation)
     return {
-        "the same class": "they know other classes" if pair.same is None else share(pair.agreement),
+        "the same class": comparison.unlike(pair) if pair.same is None else share(pair.agreement),
         "rank correlation of the maps": f"{pair.mean_correlation:.2f}" if where else "no heat of both",
         **({"hottest points more than a fifth apart": share(pair.far_share)} if where else {}),
     }
