@@ -24,7 +24,7 @@ from vidcam.types import Array
 
 SUFFIX = ".vidcam"
 FORMAT = 1
-CARD, GRAPH, WEIGHTS = "card.json", "graph.xml", "graph.bin"
+CARD, GRAPH, GRAPH_WEIGHTS = "card.json", "graph.xml", "graph.bin"
 LIMITS = {CARD: 2**24, GRAPH: 2**27}
 """Bytes that the compressed parts may unpack to."""
 ALIGNMENT = 64
@@ -65,7 +65,7 @@ def write(path: Path, card: Mapping[str, Any], model: Any = None) -> None:
             if model is not None:
                 from vidcam._openvino import ov
 
-                xml, weights = Path(folder) / GRAPH, Path(folder) / WEIGHTS
+                xml, weights = Path(folder) / GRAPH, Path(folder) / GRAPH_WEIGHTS
                 try:
                     ov.serialize(model, str(xml), str(weights))
                 except RuntimeError as error:  # a full disk, for one
@@ -104,9 +104,9 @@ def read(path: Path) -> Stored:
             if GRAPH not in parts:
                 return Stored(card, b"", np.empty(0, np.uint8))
             graph = _small(path, archive, parts[GRAPH])
-            if WEIGHTS not in parts:
-                raise VidcamError(f"{path}: is damaged (it holds no {WEIGHTS})")
-            return Stored(card, graph, _mapped(path, parts[WEIGHTS]))
+            if GRAPH_WEIGHTS not in parts:
+                raise VidcamError(f"{path}: is damaged (it holds no {GRAPH_WEIGHTS})")
+            return Stored(card, graph, _mapped(path, parts[GRAPH_WEIGHTS]))
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, struct.error, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise VidcamError(f"{path}: is damaged, or no {SUFFIX} file ({reason})") from error
@@ -122,9 +122,9 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _add_aligned(archive: zipfile.ZipFile, weights: Path) -> None:
-    info = zipfile.ZipInfo(WEIGHTS)
+    info = zipfile.ZipInfo(GRAPH_WEIGHTS)
     assert archive.fp is not None
-    data = archive.fp.tell() + 30 + len(WEIGHTS)
+    data = archive.fp.tell() + 30 + len(GRAPH_WEIGHTS)
     info.extra = struct.pack("<HH", _PADDING, (-data - 4) % ALIGNMENT) + bytes((-data - 4) % ALIGNMENT)
     info.file_size = weights.stat().st_size
     with archive.open(info, "w") as into, weights.open("rb") as source:
@@ -144,7 +144,7 @@ def _small(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes
 
 def _mapped(path: Path, info: zipfile.ZipInfo) -> Array:
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-        raise VidcamError(f"{path}: its {WEIGHTS} is compressed; vidcam writes it as it is, and reads it so")
+        raise VidcamError(f"{path}: its {GRAPH_WEIGHTS} is compressed; vidcam writes it as it is, and reads it so")
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(30)

@@ -44,10 +44,12 @@ class Number:
             raise UsageError(f"--{name.replace('_', '-')} {value}: must be {bounds if not good else 'a whole number'}")
 
 
-Kind = Number | tuple[str, ...] | str | None
+OptionKind = Number | tuple[str, ...] | str | None
 
 
-def option(default: Any, help: str, *, kind: Kind = None, metavar: str | None = None, decides: bool = True) -> Any:
+def option(
+    default: Any, help: str, *, kind: OptionKind = None, metavar: str | None = None, decides: bool = True
+) -> Any:
     """Makes the field of an option.
 
     Args:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.clips import clip_pictures, make_gif, make_video
 from tests.networks import gap_cnn
 from vidcam.batch import many_clips
-from vidcam.batch.plan import Job, Settings
+from vidcam.batch.plan import BatchSettings, Job
 from vidcam.batch.records import Record
 from vidcam.batch.work import Bench
 
@@ -22,7 +22,7 @@ class Inline:
 
     tries = 2
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: BatchSettings) -> None:
         self._bench = Bench(settings)
 
     def submit(self, job: Job) -> Future[Record]:

@@ -9,14 +9,14 @@ import pytest
 
 from vidcam.batch.crew import Crew, Died
 from vidcam.batch.inputs import Input
-from vidcam.batch.plan import Job, Settings
+from vidcam.batch.plan import BatchSettings, Job
 from vidcam.batch.records import Record
 from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted
 from vidcam.media.options import MediaOptions
 from vidcam.render import Look
 
-SETTINGS = Settings("gif", {}, MapOptions(), Look(), MediaOptions(), None)
+SETTINGS = BatchSettings("gif", {}, MapOptions(), Look(), MediaOptions(), None)
 
 
 def jobs(*names: str) -> list[Job]:

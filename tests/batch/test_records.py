@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vidcam.batch.fingerprint import FileState, content
+from vidcam.batch.fingerprint import FileState, file_state
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.errors import VidcamError
 
@@ -85,15 +85,15 @@ def test_two_batches_do_not_share_a_folder_and_a_killed_one_blocks_nobody(store)
 def test_content_is_told_by_what_is_in_a_file(tmp_path):
     file = tmp_path / "a"
     file.write_bytes(b"one")
-    one = content(file)
+    one = file_state(file)
     assert one.untouched(file)
     file.write_bytes(b"two")
     assert not one.untouched(file)
-    assert content(file).sha256 != one.sha256
+    assert file_state(file).sha256 != one.sha256
     file.write_bytes(b"one")
-    assert content(file).sha256 == one.sha256
+    assert file_state(file).sha256 == one.sha256
     file.unlink()
     assert not one.untouched(file)
     for path, said in ((file, "no such file"), (tmp_path, "is no file")):
         with pytest.raises(VidcamError, match=said):
-            content(path)
+            file_state(path)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.live.fakes import CountedFeed, FakeExplainer, read_count, read_map, resident, session
 from vidcam.live.session import _quick_switches
-from vidcam.live.window import Window
+from vidcam.live.window import DesktopWindow
 
 
 class Meter:
@@ -50,7 +50,7 @@ def main() -> None:
     with _quick_switches(), session(feed, lambda method: Explainer(method, 0.19)) as live:
         live.start()
         if os.environ.get("DISPLAY"):
-            window = Window(live.controls, live.lines)
+            window = DesktopWindow(live.controls, live.lines)
             live.display.outputs.append(window)
             live.pump = window.pump
         live.display.outputs.append(meter)  # after the window: what it notes has been shown

@@ -24,7 +24,7 @@ import vidcam
 from tests.benchmarks.machine import cores, machine
 from vidcam.media import PRESETS, open_sink, open_source
 from vidcam.media.color import from_planes, to_yuv420p
-from vidcam.pipeline.files import Outputs
+from vidcam.pipeline.files import OutputFiles
 
 SHOWN = PRESETS[: PRESETS.index("slow")]
 
@@ -32,13 +32,13 @@ SHOWN = PRESETS[: PRESETS.index("slow")]
 def overlays(video: Path, classifier: Any, seconds: float) -> list[Any]:
     """Returns what a run hands to the encoder: `Drawn` pictures."""
     drawn: list[Any] = []
-    write = Outputs.write
+    write = OutputFiles.write
 
-    def keep(self: Outputs, item: Any) -> None:
+    def keep(self: OutputFiles, item: Any) -> None:
         drawn.append(item)
         write(self, item)
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(Outputs, "write", keep):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(OutputFiles, "write", keep):
         vidcam.run(video, Path(folder) / "out.mp4", model=classifier, end=seconds, preset="ultrafast")
     return drawn
 

@@ -12,7 +12,7 @@ from tests.networks import as_classifier, flatten_cnn, gap_cnn, pictures
 from vidcam import Track, run
 from vidcam._contrast import Contrast, rival_of
 from vidcam.cam import METHODS, Explainer, target_name
-from vidcam.cam.targets import class_weights, resolve_rival, selection_of
+from vidcam.cam.targets import resolve_rival, selection_of, target_weights
 from vidcam.errors import UsageError
 from vidcam.pipeline.draw import caption_text
 
@@ -76,9 +76,9 @@ def test_next_is_each_frames_best_class_beside_the_target(frames, target):
 
 def test_numpy_and_the_graph_agree_on_the_weights(frames):
     logits = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]], np.float32)
-    assert class_weights(selection_of(None, 3, rival=None, gamma=0.5), logits).tolist() == [[1, 0, -0.5], [0, 1, -0.5]]
-    assert class_weights(selection_of([2], 3, rival=None), logits).tolist() == [[-1, 0, 1], [0, -1, 1]]
-    assert class_weights(selection_of([2], 3, rival=(0,), against=True), logits).tolist() == [[1, 0, -1]] * 2
+    assert target_weights(selection_of(None, 3, rival=None, gamma=0.5), logits).tolist() == [[1, 0, -0.5], [0, 1, -0.5]]
+    assert target_weights(selection_of([2], 3, rival=None), logits).tolist() == [[-1, 0, 1], [0, -1, 1]]
+    assert target_weights(selection_of([2], 3, rival=(0,), against=True), logits).tolist() == [[1, 0, -1]] * 2
 
 
 def test_a_contrast_is_the_same_only_where_its_others_are():

@@ -241,7 +241,7 @@ def test_all_methods_share_one_pass(monkeypatch):
 @pytest.mark.parametrize("end", ["softmax", "sigmoid"])
 def test_a_selection_weighs_classes_the_best_one_and_its_runner_up(end):
     """Of a linear head the explained gradient is the weighted sum of the classes' own, on both engines."""
-    from vidcam.cam.targets import class_weights, selection_of
+    from vidcam.cam.targets import selection_of, target_weights
 
     classifier = as_classifier(gap_cnn(classes=4 if end == "softmax" else 1, end=end))
     frames, classes = pictures(5), len(classifier.labels)
@@ -257,7 +257,7 @@ def test_a_selection_weighs_classes_the_best_one_and_its_runner_up(end):
                 row[z.argmax()] += asked[classes]
                 others = [c for c in range(classes) if row[c] == 0]
                 row[max(others, key=lambda c: z[c])] += asked[classes + 1]
-            np.testing.assert_allclose(class_weights(selection, logits), literal)
+            np.testing.assert_allclose(target_weights(selection, logits), literal)
             want = np.einsum("bc,cbk->bk", literal, np.stack(each))
             found = runner.run(frames, selection).gradients[0][:, 0, 0]
             np.testing.assert_allclose(found, want, rtol=0, atol=1e-5 * np.abs(want).max())

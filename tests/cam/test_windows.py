@@ -10,7 +10,18 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
-from vidcam.cam.windows import Coming, Sampling, Seen, Window, at_place, blend, moments, shares, weight, windows
+from vidcam.cam.windows import (
+    ClipWindow,
+    Coming,
+    Sampling,
+    WindowMaps,
+    at_place,
+    merge_windows,
+    moments,
+    step_shares,
+    weight,
+    windows,
+)
 from vidcam.errors import UsageError
 
 
@@ -25,10 +36,10 @@ class Watcher:
         self.windows: list[list[int]] = []
         self.target = target
 
-    def __call__(self, clips: Sequence[np.ndarray]) -> list[tuple[Seen]]:
+    def __call__(self, clips: Sequence[np.ndarray]) -> list[tuple[WindowMaps]]:
         self.windows += [clip[:, 0, 0, 0].tolist() for clip in clips]
         scores = np.array([1.0, 0.0], np.float32)
-        return [(Seen(clip[..., 0].astype(np.float32), scores, scores, self.target),) for clip in clips]
+        return [(WindowMaps(clip[..., 0].astype(np.float32), scores, scores, self.target),) for clip in clips]
 
 
 def coming(times: Sequence[float], cuts: Sequence[int] = (), asked: int = 1) -> list[Coming[int]]:
@@ -112,7 +123,7 @@ def test_a_clip_of_thirty_seconds_holds_no_more_pictures_and_maps_than_one_of_th
             watch("picture", made)
             return made
 
-        def see(clips: Sequence[np.ndarray]) -> list[tuple[Seen]]:
+        def see(clips: Sequence[np.ndarray]) -> list[tuple[WindowMaps]]:
             found = Watcher()(clips)
             for (seen,) in found:
                 watch("map", seen.maps)
@@ -159,7 +170,7 @@ def test_only_pictures_that_are_samples_are_made() -> None:
         return picture(n)
 
     frames = [Coming(n, lambda n=n: shown(n), n / 30, False) for n in range(61)]  # type: ignore[misc]
-    found = [step for step in windows(frames, Sampling.of(4, 2, fps=10.0)) if isinstance(step, Window)]
+    found = [step for step in windows(frames, Sampling.of(4, 2, fps=10.0)) if isinstance(step, ClipWindow)]
     assert made == list(range(0, 61, 3))
     assert all(b.start - a.start <= 2 for a, b in pairwise(found))
 
@@ -167,16 +178,18 @@ def test_only_pictures_that_are_samples_are_made() -> None:
 def test_windows_count_by_how_near_their_middle_is() -> None:
     weights = [weight(u, 5) for u in range(5)]
     assert weights == pytest.approx([1 / 3, 2 / 3, 1.0, 2 / 3, 1 / 3])
-    one, two = (Seen(np.full((5, 1, 1), v, np.float32), *[np.array([v, 0], np.float32)] * 2, (0,)) for v in (3.0, 9.0))
-    moment = blend([(2.0, one), (4.0, two)], 5)
+    one, two = (
+        WindowMaps(np.full((5, 1, 1), v, np.float32), *[np.array([v, 0], np.float32)] * 2, (0,)) for v in (3.0, 9.0)
+    )
+    moment = merge_windows([(2.0, one), (4.0, two)], 5)
     assert moment.map[0, 0] == pytest.approx((3 * 1 + 9 / 3) / (1 + 1 / 3))
     assert moment.logits[0] == pytest.approx((3 * 1 + 9 / 3) / (1 + 1 / 3))
 
 
 def test_windows_that_explain_another_class_do_not_mix_in() -> None:
-    cat = Seen(np.full((2, 1, 1), 5, np.float32), *[np.array([2.0, 1.0], np.float32)] * 2, (0,))
-    dog = Seen(np.full((2, 1, 1), -7, np.float32), *[np.array([0.0, 9.0], np.float32)] * 2, (1,))
-    moment = blend([(0.0, cat), (1.0, dog)], 2)
+    cat = WindowMaps(np.full((2, 1, 1), 5, np.float32), *[np.array([2.0, 1.0], np.float32)] * 2, (0,))
+    dog = WindowMaps(np.full((2, 1, 1), -7, np.float32), *[np.array([0.0, 9.0], np.float32)] * 2, (1,))
+    moment = merge_windows([(0.0, cat), (1.0, dog)], 2)
     assert moment.target == (1,)
     assert moment.map[0, 0] == -7
     np.testing.assert_allclose(moment.logits, [1.0, 5.0])
@@ -192,8 +205,8 @@ def test_time_is_resampled_as_space_is() -> None:
 
 def test_shares_are_of_the_heat_alone() -> None:
     maps = np.array([[[1.0, -5.0]], [[3.0, np.nan]], [[-1.0, -1.0]]], np.float32)
-    np.testing.assert_allclose(shares(maps), [0.75, 2.25, 0.0])
-    np.testing.assert_allclose(shares(np.zeros((4, 1, 1), np.float32)), 1.0)
+    np.testing.assert_allclose(step_shares(maps), [0.75, 2.25, 0.0])
+    np.testing.assert_allclose(step_shares(np.zeros((4, 1, 1), np.float32)), 1.0)
 
 
 @pytest.mark.parametrize("choice", [{"step": 0}, {"step": 9}, {"fps": 0.0}, {"fps": float("nan")}])

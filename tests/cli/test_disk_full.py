@@ -67,7 +67,7 @@ def test_an_output_folder_that_goes_away_is_one_line(tmp_path, capfd, monkeypatc
     gap_cnn().save(tmp_path / "m.keras")
     (tmp_path / "there").mkdir()
     written = []
-    original = one_clip.Outputs.write
+    original = one_clip.OutputFiles.write
 
     def vanish(self, drawn):
         original(self, drawn)
@@ -77,7 +77,7 @@ def test_an_output_folder_that_goes_away_is_one_line(tmp_path, capfd, monkeypatc
                 path.unlink()
             (tmp_path / "there").rmdir()
 
-    monkeypatch.setattr(one_clip.Outputs, "write", vanish)
+    monkeypatch.setattr(one_clip.OutputFiles, "write", vanish)
     code, _, stderr = vidcam(
         capfd, "run", clip, "-o", tmp_path / "there" / "out.mp4", "--model", tmp_path / "m.keras", "-q"
     )

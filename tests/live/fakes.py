@@ -16,10 +16,10 @@ import numpy as np
 
 from vidcam.cam import METHODS
 from vidcam.errors import UsageError
-from vidcam.live.controls import Settings
+from vidcam.live.controls import LiveSettings
 from vidcam.live.server import Server
 from vidcam.live.session import _Session
-from vidcam.live.window import Window
+from vidcam.live.window import DesktopWindow
 from vidcam.media.feeds.base import Feed, FeedEnded
 from vidcam.render import Look
 from vidcam.types import Explanation, Placement
@@ -120,7 +120,7 @@ def session(feed, make=FakeExplainer, **settings) -> _Session:
     """Returns a session of a feed that is already open, or of a function that opens one."""
     opener = feed if callable(feed) else lambda: feed
     given = {"look": LOOK, "method": "gradcam", "target": "top", **settings}
-    return _Session(opener, make, Settings(**given), mirror=False)
+    return _Session(opener, make, LiveSettings(**given), mirror=False)
 
 
 def main() -> None:
@@ -139,7 +139,7 @@ def main() -> None:
             live.display.outputs.append(server)
             print(json.dumps({"url": server.address.url}), flush=True)
         live.start()
-        window = Window(live.controls, live.lines) if options.window else None
+        window = DesktopWindow(live.controls, live.lines) if options.window else None
         last = None
 
         def pump() -> None:

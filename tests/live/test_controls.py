@@ -9,7 +9,7 @@ import pytest
 from tests.live.fakes import LABELS, LOOK, FakeExplainer, counted
 from vidcam.cam import METHODS
 from vidcam.errors import UsageError
-from vidcam.live.controls import HELP, KEYS, MESSAGE, REQUESTS, VIEWS, Controls, Settings
+from vidcam.live.controls import HELP, KEYS, MESSAGE, REQUESTS, VIEWS, Controls, LiveSettings
 from vidcam.live.explaining import Explaining
 from vidcam.live.slot import Slot
 from vidcam.render import colormap_names
@@ -24,7 +24,7 @@ class Clock:
 
 def make(**changes) -> tuple[Controls, Clock]:
     clock = Clock()
-    settings = Settings(**{"look": LOOK, "method": "gradcam", "target": "top", **changes})
+    settings = LiveSettings(**{"look": LOOK, "method": "gradcam", "target": "top", **changes})
     return Controls(settings, threading.Condition(), clock), clock
 
 

@@ -16,7 +16,7 @@ from tests.live.rtsp import RtspServer
 from tests.live.streams import StreamServer
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.capture import FIRST_WAIT, LONGEST_WAIT, Capture
-from vidcam.live.controls import Controls, Settings
+from vidcam.live.controls import Controls, LiveSettings
 from vidcam.live.slot import Slot
 from vidcam.media.feeds import camera as cameras
 from vidcam.media.feeds.base import FeedEnded, FeedLost, hide_password
@@ -234,7 +234,7 @@ class Waits(threading.Event):
 
 def make_capture(opener, **options) -> Capture:
     wake = threading.Condition()
-    return Capture(opener, Slot(wake), Controls(Settings(Look(), "gradcam", "top"), wake), **options)
+    return Capture(opener, Slot(wake), Controls(LiveSettings(Look(), "gradcam", "top"), wake), **options)
 
 
 def test_a_lost_feed_is_tried_again_with_growing_pauses():

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from tests.live.fakes import LABELS, LOOK, FakeExplainer, counted
-from vidcam.live.controls import Settings
-from vidcam.live.explaining import Seen
+from vidcam.live.controls import LiveSettings
+from vidcam.live.explaining import ExplainedFrame
 from vidcam.live.painter import Painter, lost, waiting, with_figures
 from vidcam.live.slot import Item
 from vidcam.render import Look, overlay
 
-PLAIN = Settings(replace(LOOK, caption=False), "gradcam", "top")
+PLAIN = LiveSettings(replace(LOOK, caption=False), "gradcam", "top")
 
 
-def seen(picture: np.ndarray, settings: Settings = PLAIN, number: int = 1, time: float = 1.0, factor: float = 1.0):
+def seen(picture: np.ndarray, settings: LiveSettings = PLAIN, number: int = 1, time: float = 1.0, factor: float = 1.0):
     fake = FakeExplainer()
     fitted, placement = fake.classifier.prepare(picture)
     explanation = fake.explain_inputs([fitted], placement)
     explanation = replace(explanation, maps=explanation.maps * np.float32(factor))
-    return Item(number, time, Seen(explanation, number, LABELS, settings, False, None, 0.1))
+    return Item(number, time, ExplainedFrame(explanation, number, LABELS, settings, False, None, 0.1))
 
 
 def test_the_picture_is_the_overlay():
@@ -84,7 +84,7 @@ def test_side_by_side_is_frame_and_overlay():
 
 def test_the_running_maximum_counts_each_map_once_and_begins_anew_with_another_method():
     picture = counted(1234)
-    running = Settings(Look(smooth=0.0, caption=False), "gradcam", "top")
+    running = LiveSettings(Look(smooth=0.0, caption=False), "gradcam", "top")
     painter = Painter()
     strong = painter.paint(picture, seen(picture, running, 1, 1.0), running)
     weak_item = seen(picture, running, 2, 1.2, factor=0.25)

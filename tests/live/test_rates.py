@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.live.fakes import LOOK, CountedFeed, FakeExplainer, counted, read_count, read_map, session
-from vidcam.live.controls import Controls, Settings
+from vidcam.live.controls import Controls, LiveSettings
 from vidcam.live.display import INTERVAL, Display, Painted
 from vidcam.live.explaining import Explaining
 from vidcam.live.slot import Slot
@@ -49,7 +49,7 @@ class Parts:
         self.now = self.began = 100.0
         wake = threading.Condition()
         self.frames, self.maps = Slot(wake), Slot(wake)
-        self.controls = Controls(Settings(LOOK, "gradcam", "top"), wake, self.clock)
+        self.controls = Controls(LiveSettings(LOOK, "gradcam", "top"), wake, self.clock)
         self.capture = SimpleNamespace(name="camera", trouble="", ended=False, live=True)
         self.explaining = Explaining(self.explainer, self.frames, self.maps, self.controls, self.clock)
         self.display = Display(self.frames, self.maps, self.controls, self.capture, self.explaining, clock=self.clock)

@@ -20,7 +20,7 @@ from tests.live.fakes import LOOK, counted, read_count
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live import server as serving
 from vidcam.live.address import Address, parse_address
-from vidcam.live.controls import Controls, Settings
+from vidcam.live.controls import Controls, LiveSettings
 from vidcam.live.display import Painted
 from vidcam.live.server import Server
 
@@ -53,7 +53,7 @@ class View:
 
 @pytest.fixture
 def view():
-    controls = Controls(Settings(LOOK, "gradcam", "top"), threading.Condition())
+    controls = Controls(LiveSettings(LOOK, "gradcam", "top"), threading.Condition())
     server = Server(("127.0.0.1", 0), controls, lambda: {"paused": controls.settings.paused})
     yield View(server, controls)
     server.close()
@@ -218,7 +218,7 @@ def test_its_own_pages_are_answered_under_its_own_names(view):
 @pytest.fixture
 def open_view():
     """A view that other machines reach."""
-    controls = Controls(Settings(LOOK, "gradcam", "top"), threading.Condition())
+    controls = Controls(LiveSettings(LOOK, "gradcam", "top"), threading.Condition())
     server = Server(("0.0.0.0", 0), controls, lambda: {"paused": controls.settings.paused})
     yield View(server, controls)
     server.close()
@@ -287,7 +287,7 @@ def test_viewers_are_bounded_and_those_who_leave_make_room(view, monkeypatch):
     monkeypatch.setattr(serving, "VIEWERS", 2)
     view.show()
     assert [view.ask("GET", f"/frame?viewer={v}&after=0")[0] for v in ("a", "b", "c", "a")] == [200, 200, 503, 200]
-    monkeypatch.setattr(serving, "GONE", 0.0)
+    monkeypatch.setattr(serving, "VIEWER_GONE", 0.0)
     assert view.ask("GET", "/frame?viewer=c&after=0")[0] == 200
 
 
@@ -347,12 +347,12 @@ def test_nobody_looking_costs_nothing(view, monkeypatch):
     view.show()
     view.ask("GET", "/frame?viewer=a&after=0")
     assert view.server.wanted()
-    monkeypatch.setattr(serving, "GONE", 0.0)
+    monkeypatch.setattr(serving, "VIEWER_GONE", 0.0)
     assert not view.server.wanted()
 
 
 def test_closing_ends_waiting_viewers():
-    controls = Controls(Settings(LOOK, "gradcam", "top"), threading.Condition())
+    controls = Controls(LiveSettings(LOOK, "gradcam", "top"), threading.Condition())
     server = Server(("127.0.0.1", 0), controls, dict)
     view = View(server, controls)
 

@@ -416,7 +416,7 @@ def test_a_large_gif_says_what_makes_it_small(tmp_path: Path, monkeypatch: pytes
     pictures = moving_noise(4)
     assert write_all(open_sink(tmp_path / "a.gif", source=MOVING), pictures).notes == ()
     taken = (tmp_path / "a.gif").stat().st_size
-    monkeypatch.setattr("vidcam.media.write.gif.LARGE", taken - 1)
+    monkeypatch.setattr("vidcam.media.write.gif.LARGE_GIF", taken - 1)
     (note,) = write_all(open_sink(tmp_path / "b.gif", source=MOVING), pictures).notes
     assert note.startswith(size_text(taken))
     assert all(option in note for option in ("--max-bytes", "--width", "--fps", ".mp4"))

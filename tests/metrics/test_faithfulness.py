@@ -16,7 +16,7 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.media import open_source
 from vidcam.metrics.clips import measure_clip
 from vidcam.metrics.controls import CONTROLS, blurred_random_map, centred_map, random_map
-from vidcam.metrics.faithfulness import Picture, measure_pictures, summarize
+from vidcam.metrics.faithfulness import MeasuredPicture, measure_pictures, summarize
 from vidcam.metrics.flicker import flicker
 from vidcam.metrics.randomization import permuted_weights, rank_correlation
 from vidcam.metrics.subjects import find_subjects
@@ -40,7 +40,7 @@ def red_square():
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[..., 1] = 60
     picture[16:32, 32:48] = (255, 0, 0)
-    return Picture("square", picture, ((32.0, 16.0, 48.0, 32.0),))
+    return MeasuredPicture("square", picture, ((32.0, 16.0, 48.0, 32.0),))
 
 
 def by_method(rows):
@@ -66,7 +66,7 @@ def test_the_right_map_wins_on_every_measure():
 
 
 def test_the_random_map_scores_near_its_expectation():
-    flat = Picture("flat", red_square().rgb, red_square().boxes)
+    flat = MeasuredPicture("flat", red_square().rgb, red_square().boxes)
     rows = measure_pictures(red_detector(), [flat] * 12, ["eigencam"], count=12, target="red")
     random = {row["method"]: row for row in summarize(rows)}["random"]
     assert random["energy"] == pytest.approx(1 / 16, abs=0.02)
@@ -76,7 +76,7 @@ def test_the_random_map_scores_near_its_expectation():
 
 
 def test_untrained_is_the_correlation_with_the_permuted_models_map():
-    classifier, picture = as_classifier(gap_cnn()), Picture("p", pictures(1)[0])
+    classifier, picture = as_classifier(gap_cnn()), MeasuredPicture("p", pictures(1)[0])
     rows = by_method(measure_pictures(classifier, [picture], ["layercam"], count=1, target=1, seed=5))
     own = Explainer(classifier, "layercam")(picture.rgb, 1).maps[0]
     other = Explainer(classifier, "layercam", weights=permuted_weights(classifier.model, 5))(picture.rgb, 1).maps[0]
@@ -87,7 +87,11 @@ def test_untrained_is_the_correlation_with_the_permuted_models_map():
 def test_methods_that_agree_get_the_same_figures():
     rows = by_method(
         measure_pictures(
-            as_classifier(gap_cnn()), [Picture("p", pictures(1)[0])], ["cam", "gradcam", "hirescam"], count=1, target=1
+            as_classifier(gap_cnn()),
+            [MeasuredPicture("p", pictures(1)[0])],
+            ["cam", "gradcam", "hirescam"],
+            count=1,
+            target=1,
         )
     )
     for name in ("insertion", "deletion", "drop", "increase"):
@@ -96,7 +100,7 @@ def test_methods_that_agree_get_the_same_figures():
 
 def test_seed_progress_and_cancellation():
     classifier = as_classifier(gap_cnn())
-    subjects = [Picture(str(i), p) for i, p in enumerate(pictures(2))]
+    subjects = [MeasuredPicture(str(i), p) for i, p in enumerate(pictures(2))]
     done = []
 
     def measure(seed, **options):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from vidcam.metrics.perturbation import Perturbation, area, blurred, order_of, plain, replaced, shown_only
+from vidcam.metrics.perturbation import Perturbation, area_under, blurred, one_color, order_of, replaced, shown_only
 
 
 def brightness(pictures):
@@ -16,10 +16,10 @@ def brightness(pictures):
 
 
 def test_the_area_is_exact_on_small_arrays():
-    assert area(np.array([1.0, 1.0, 1.0])) == 1.0
-    assert area(np.array([1.0, 0.0])) == 0.5
-    assert area(np.array([0.0, 1.0, 1.0])) == 0.75
-    assert area(np.array([1.0, 0.5, 0.25, 0.0])) == pytest.approx((0.75 + 0.375 + 0.125) / 3)
+    assert area_under(np.array([1.0, 1.0, 1.0])) == 1.0
+    assert area_under(np.array([1.0, 0.0])) == 0.5
+    assert area_under(np.array([0.0, 1.0, 1.0])) == 0.75
+    assert area_under(np.array([1.0, 0.5, 0.25, 0.0])) == pytest.approx((0.75 + 0.375 + 0.125) / 3)
 
 
 def test_the_hottest_pixels_come_first_and_equals_in_reading_order():
@@ -44,7 +44,7 @@ def test_deleting_by_brightness_is_the_best_order_for_a_model_that_adds_up_pixel
 
     def of(order):
         inner = [float(p.sum()) for p in replaced(picture, black, np.array(order), steps=6)]
-        return area(np.array([ends[0], *inner, ends[1]]))
+        return area_under(np.array([ends[0], *inner, ends[1]]))
 
     areas = {order: of(order) for order in itertools.permutations(range(6))}
     best = tuple(order_of(picture[..., 0].astype(float)).tolist())
@@ -99,8 +99,8 @@ def test_a_map_without_heat_shows_nothing():
 
 def test_the_backgrounds_say_nothing_but_the_mean():
     picture = np.random.default_rng(1).integers(0, 255, (24, 36, 3), dtype=np.uint8)
-    assert plain(picture).shape == blurred(picture).shape == picture.shape
-    np.testing.assert_allclose(plain(picture)[3, 5], picture.mean((0, 1)), atol=0.5)
+    assert one_color(picture).shape == blurred(picture).shape == picture.shape
+    np.testing.assert_allclose(one_color(picture)[3, 5], picture.mean((0, 1)), atol=0.5)
     assert blurred(picture).std() < 0.25 * picture.std()
     assert blurred(picture[..., :1]).shape == (24, 36, 1)
 
@@ -112,5 +112,5 @@ def test_random_orders_of_a_model_that_adds_up_pixels_have_an_area_of_a_half():
     for seed in range(200):
         order = np.random.default_rng(seed).permutation(256)
         inner = brightness(replaced(picture, black, order, steps=16))
-        areas.append(area(np.array([brightness([picture])[0], *inner, 0.0])) / brightness([picture])[0])
+        areas.append(area_under(np.array([brightness([picture])[0], *inner, 0.0])) / brightness([picture])[0])
     assert np.mean(areas) == pytest.approx(0.5, abs=0.005)

@@ -14,7 +14,7 @@ from vidcam.media import open_source
 from vidcam.metrics.boxes import energy
 from vidcam.metrics.regions import Boxes, find_masks, read_moving_boxes, region_of, shares_of
 from vidcam.models import load_model
-from vidcam.render import spread
+from vidcam.render import lay_over
 from vidcam.types import Placement, Track
 
 FRAME = (64, 48)
@@ -79,7 +79,7 @@ def test_shares_are_those_of_the_pictures_energy():
     boxes = Boxes("time", {"": [(0.0, (8, 8, 30, 40)), (0.2, (20, 10, 60, 44))]})
     found = shares_of(track(maps), boxes)
     for i in range(3):
-        assert found.heat[i] == pytest.approx(energy(spread(np.float32(maps[i]), WHOLE), boxes.at(i / 10)), abs=1e-6)
+        assert found.heat[i] == pytest.approx(energy(lay_over(np.float32(maps[i]), WHOLE), boxes.at(i / 10)), abs=1e-6)
     assert np.isnan([found.heat[3], found.even[3], found.centre[3]]).all()
     assert found.frames == 3
     assert found.even[0] == pytest.approx(22 * 32 / (64 * 48))
@@ -100,7 +100,7 @@ def test_a_large_picture_is_added_up_on_a_small_one():
     raw = np.random.default_rng(1).random((7, 7))
     box = (333.0, 101.0, 777.0, 555.0)
     found = shares_of(track([raw], placement), Boxes("time", {"": [(0.0, box)]}))
-    assert found.heat[0] == pytest.approx(energy(spread(np.float32(raw), placement), [box]), abs=0.01)
+    assert found.heat[0] == pytest.approx(energy(lay_over(np.float32(raw), placement), [box]), abs=0.01)
     assert found.even[0] == pytest.approx(444 * 454 / 720**2, abs=0.01)
     assert large == placement.frame
 

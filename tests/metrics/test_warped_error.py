@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidcam.metrics.steadiness import Steadiness, warped_change, warped_error
-from vidcam.render.flow import SMALLEST, Motions, flow_between, inside, thumbnail, trust, warp
+from vidcam.render.flow import SMALLEST_SIDE, Motions, flow_between, inside, thumbnail, trust, warp
 
 H, W = 72, 96
 Y, X = np.indices((H, W), np.float64)
@@ -195,7 +195,7 @@ def test_heat_that_goes_out_counts_where_there_is_heat_at_all():
 
 def test_thumbnails_keep_enough_of_long_pictures():
     assert thumbnail(np.zeros((400, 300, 3), np.uint8), 200).shape == (200, 150)
-    assert thumbnail(np.zeros((2000, 40, 3), np.uint8), 200).shape == (200, SMALLEST)
+    assert thumbnail(np.zeros((2000, 40, 3), np.uint8), 200).shape == (200, SMALLEST_SIDE)
     assert thumbnail(np.zeros((30, 20, 1), np.uint8), 200).shape == (30, 20)
     tiny = thumbnail(np.zeros((10, 12, 3), np.uint8), 200)
     assert (flow_between(tiny, tiny) == 0).all()

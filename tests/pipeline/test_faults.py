@@ -71,7 +71,7 @@ def test_an_exception_in_any_stage_ends_the_run_and_leaves_nothing(stage, clip, 
     elif stage == "draw":
         monkeypatch.setattr("vidcam.pipeline.draw.draw_caption", break_after(5, lambda *a, **k: None))
     elif stage == "encode":
-        monkeypatch.setattr(one_clip.Outputs, "write", break_after(5, one_clip.Outputs.write))
+        monkeypatch.setattr(one_clip.OutputFiles, "write", break_after(5, one_clip.OutputFiles.write))
     else:
         options["progress"] = break_after(5, lambda *a: None)
     before = sorted(tmp_path.iterdir())

@@ -50,7 +50,7 @@ def test_a_split_of_one_class_has_no_curve(tmp_path: Path) -> None:
 def test_the_other_plots_are_drawn(tmp_path: Path) -> None:
     classification.confusion_matrix(np.array([[30, 1], [9, 40]]), ("a", "b"), tmp_path / "confusion.png")
     classification.reliability_diagram(reliability(P, CLASSES), tmp_path / "calibration.png")
-    card = classification.Card(np.full((20, 30, 3), (255, 0, 255), np.uint8), "a 0.98, is b", right=False)
+    card = classification.SheetPicture(np.full((20, 30, 3), (255, 0, 255), np.uint8), "a 0.98, is b", right=False)
     classification.sheet([card] * 7, tmp_path / "sheet.png", "mistakes")
     magenta = (drawn(tmp_path / "sheet.png") == (255, 0, 255)).all(axis=2)
     assert 0.05 < magenta.mean() < 0.6
@@ -113,5 +113,5 @@ def test_any_label_can_be_plotted(tmp_path: Path) -> None:
     labels = ("très 猫", "$5 x^")
     classification.confusion_matrix(np.array([[30, 1], [9, 40]]), labels, tmp_path / "confusion.png")
     assert set(classification.roc_curves(P, CLASSES, labels, tmp_path / "roc.png")) == {"$5 x^"}
-    card = classification.Card(np.zeros((20, 30, 3), np.uint8), "猫 0.98\nis $5", right=False)
+    card = classification.SheetPicture(np.zeros((20, 30, 3), np.uint8), "猫 0.98\nis $5", right=False)
     classification.sheet([card], tmp_path / "sheet.png", "mistakes")

@@ -247,7 +247,7 @@ def test_names_are_checked(clip, tmp_path):
 
 def test_a_large_page_is_said(clip, tmp_path, monkeypatch):
     assert write_clip_page(tmp_path / "p.html", clip, clip, make_track(clip)) == ()
-    monkeypatch.setattr(module, "LARGE", 1000)
+    monkeypatch.setattr(module, "LARGE_PAGE", 1000)
     (note,) = write_clip_page(tmp_path / "q.html", clip, clip, make_track(clip))
     assert "q.html: 0 MB in one page" in note
 

@@ -16,7 +16,7 @@ import pytest
 from vidcam.errors import VidcamError
 from vidcam.metrics.extent import EVEN
 from vidcam.report import html
-from vidcam.report.gallery import Card, flags, write_gallery
+from vidcam.report.gallery import ClipCard, flags, write_gallery
 
 NASTY = (
     "<img src=x onerror=alert(1)>.gif",
@@ -27,7 +27,7 @@ NASTY = (
     "\udcff\udc80 not utf-8.gif",
     "__proto__",
 )
-PLAIN = Card(
+PLAIN = ClipCard(
     "a/b.mp4", "a/b.gif", "a/b.jpg", "", 50, 2.0, (480, 270), "tabby", 0.9, 0.7, 1, 0.1, 0.2, 0.05,
     {"tabby": 40, "7": 8, "3": 2}, (0.0, 1.0, 1.96), {"tabby": (0.9, 0.95, 0.85), "7": (0.05, 0.02, 0.1)},
 )  # fmt: skip
@@ -55,7 +55,7 @@ class Reader(HTMLParser):
         self.texts[name] = self.texts.get(name, "") + data
 
 
-def written(path: Path, entries: list[Card], title: str = "A batch") -> tuple[Reader, dict]:
+def written(path: Path, entries: list[ClipCard], title: str = "A batch") -> tuple[Reader, dict]:
     write_gallery(path, entries, title)
     assert [p.name for p in path.parent.glob(".*")] == []
     page = Reader(path.read_text("utf-8"))
@@ -63,7 +63,7 @@ def written(path: Path, entries: list[Card], title: str = "A batch") -> tuple[Re
 
 
 def test_every_figure_arrives(tmp_path):
-    entries = [replace(PLAIN, steadiness=0.0412), PLAIN, Card("c.mp4", failed="is empty")]
+    entries = [replace(PLAIN, steadiness=0.0412), PLAIN, ClipCard("c.mp4", failed="is empty")]
     _, data = written(tmp_path / "index.html", entries)
     steady, clip, failed = data["clips"]
     assert (steady["steadiness"], clip["steadiness"]) == (0.0412, None)
@@ -92,7 +92,7 @@ def test_heat_on_the_thing_is_shown_and_flagged_where_somebody_says_where_the_th
 def test_a_name_is_text_and_its_link_leads_to_it(tmp_path, name):
     entry = replace(PLAIN, source=name, output=f"sub dir/{name}", poster=name, target=name, classes={name: 3})
     plain, _ = written(tmp_path / "plain.html", [PLAIN])
-    page, data = written(tmp_path / "index.html", [entry, Card(name, failed=f"{name}: is empty")], title=name)
+    page, data = written(tmp_path / "index.html", [entry, ClipCard(name, failed=f"{name}: is empty")], title=name)
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
     clip, failed = data["clips"]
     assert (clip["source"], clip["target"], clip["classes"]) == (name, name, [[name, 3]])

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.clips import clip_pictures, make_gif, make_video
 from tests.report.watched import Watched, keep, move, press
-from vidcam.report.gallery import Card, write_gallery
+from vidcam.report.gallery import ClipCard, write_gallery
 
 EVIL = "<img src=x onerror=alert(1)>.gif"
 NAMES = "Array.from(document.querySelectorAll('.card'), c => c.clip.source)"
@@ -27,9 +27,9 @@ def browser():
     browser.close()
 
 
-def entry(source: str, output: str, confidence: float, **more) -> Card:
+def entry(source: str, output: str, confidence: float, **more) -> ClipCard:
     curve = tuple(confidence + 0.05 * (-1) ** i for i in range(10))
-    plain = Card(
+    plain = ClipCard(
         source, output, "p 1#.jpg", "", 12, 1.2, (64, 48), "cat", confidence, confidence - 0.05,
         times=tuple(i / 10 for i in range(10)),
         curves={"cat": curve, "dog": tuple(0.4 - c / 4 for c in curve)},
@@ -57,7 +57,7 @@ def folder(tmp_path_factory) -> Path:
             target="<b>dog</b>", poster="", frames=1, times=(0.0,), curves={"dog": (0.85,)},
         ),
         entry(EVIL, f"a b?c=d/{EVIL}", 0.1, switches=9, border=0.7, poster=""),
-        Card(EVIL, failed="<i>is</i> empty"),
+        ClipCard(EVIL, failed="<i>is</i> empty"),
     ]  # fmt: skip
     write_gallery(folder / "index.html", entries, "Three & <b>more</b>")
     return folder
@@ -183,7 +183,7 @@ def test_the_keyboard_plays_opens_steps_and_closes(browser, folder):
 
 
 def test_no_two_curves_of_a_clip_are_alike_and_a_name_opens_its_clip(browser, tmp_path):
-    def clip(i: int) -> Card:
+    def clip(i: int) -> ClipCard:
         names = [f"class {i}", "seldom", "never", "hardly"]
         curves = {name: tuple(0.9 / (k + 1) for _ in range(10)) for k, name in enumerate(names)}
         return entry(f"{i}.gif", f"{i}.gif", 0.9, poster="", target=names[0], classes={names[0]: 12}, curves=curves)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.training import drawn
 from vidcam.training import augment as module
-from vidcam.training.augment import DRAWS, Variation, augment, draw_looks, look
+from vidcam.training.augment import DRAWS, Variation, augment, draw_looks, show_parts
 
 MIDDLE, PLAIN = 0.5, 0.9
 """Draws that neither shift nor turn, and one that does not mirror."""
@@ -32,7 +32,7 @@ def shown(
     """Looks straight at the middle."""
     draws = np.full((len(pixels), DRAWS), MIDDLE, np.float32)
     draws[:, 4] = PLAIN
-    seen, inside = look(pixels, draws, np.full(len(pixels), aspect, np.float32), size, variation, whole=whole)
+    seen, inside = show_parts(pixels, draws, np.full(len(pixels), aspect, np.float32), size, variation, whole=whole)
     return seen.numpy(), inside.numpy()[..., 0]
 
 
@@ -103,7 +103,7 @@ def test_surroundings_and_what_hides_a_picture_are_of_the_background(
     assert (hidden > 0.5).all()  # half of the area, and a patch in front
     assert (hidden < 0.9).all()
     grey = varied(pixels, (3, 4), Variation((2.0, 2.0), (1.0, 1.0)))
-    np.testing.assert_array_equal((grey == module.BORDER).all(axis=-1).mean(axis=(1, 2)), hidden)
+    np.testing.assert_array_equal((grey == module.BORDER_GREY).all(axis=-1).mean(axis=(1, 2)), hidden)
 
 
 def test_each_side_takes_the_same_time() -> None:

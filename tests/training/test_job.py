@@ -20,7 +20,7 @@ from vidcam.models import fit_frame, load_model, save_classifier
 from vidcam.models.zoo import ZOO
 from vidcam.training import architectures, augment, distill, job, loop, reading, transfer
 from vidcam.training import data as pictures
-from vidcam.training.options import Options, check
+from vidcam.training.options import TrainingOptions, check
 from vidcam.training.pictures import read_picture
 
 FILES = {
@@ -159,8 +159,8 @@ def test_a_finer_mobilenet_learns_on_top_of_imagenets_weights(tmp_path: Path) ->
     keras.utils.set_random_seed(0)
     ZOO["mobilenet_v2"].constructor()(weights=None, include_top=False).save_weights(weights)
     how = {"input_size": (32, 32), "fit": "keep", "epochs": 1, "batch_size": 4, "val_split": 0.4}
-    options = check(Options(arch="mobilenet_v2_s16", weights=weights, **how))  # type: ignore[arg-type]
-    read = reading.read(pictures.discover(data), options)
+    options = check(TrainingOptions(arch="mobilenet_v2_s16", weights=weights, **how))  # type: ignore[arg-type]
+    read = reading.read_data(pictures.discover(data), options)
     job.train(read, tmp_path / "m.keras", options)
     classifier = load_model(tmp_path / "m.keras")
     begun = architectures.mobilenet_v2_s16((32, 32), 2)
@@ -204,7 +204,9 @@ def test_a_teacher_is_shown_what_the_network_will_be_shown(
     for view in range(2):
         looks = augment.draw_looks(len(read), 4, view)
         seen = augment.augment(read.pixels, looks, read.aspects, (32, 40), seed=(4, view), variation=variation).numpy()
-        inside = augment.look(read.pixels, looks, read.aspects, (32, 40), variation)[1].numpy().all(axis=(1, 2, 3))
+        inside = (
+            augment.show_parts(read.pixels, looks, read.aspects, (32, 40), variation)[1].numpy().all(axis=(1, 2, 3))
+        )
         p = teacher.model.predict(seen[inside], verbose=0)[:, 0]
         np.testing.assert_allclose(asked[view][inside, 1], p, atol=0.03)  # the teacher's are rounded to 8 bits
     assert inside.sum() > 5

@@ -85,18 +85,18 @@ def test_the_best_epochs_weights_are_kept_and_patience_ends_it() -> None:
     losses = [row["val_loss"] for row in state.history]
     assert state.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == state.best_epoch + 4
-    assert loop.score(loop.predictor(model), VAL)[0] == pytest.approx(min(losses), abs=1e-6)
+    assert loop.loss_and_accuracy(loop.predictor(model), VAL)[0] == pytest.approx(min(losses), abs=1e-6)
 
 
 def test_a_phase_that_only_does_harm_leaves_what_was_there() -> None:
     model = network()
     state, _ = loop.fit(model, TRAIN, VAL, replace(PLAN, epochs=30))
-    before = loop.score(loop.predictor(model), VAL)
+    before = loop.loss_and_accuracy(loop.predictor(model), VAL)
     plan = replace(PLAN, name="tune", epochs=1, learning_rate=100.0)
     after, _ = loop.fit(model, TRAIN, VAL, plan, earlier=state.history)
     assert after.best_epoch == 0
     assert [row["phase"] for row in after.history] == ["train"] * 30 + ["tune"]
-    assert loop.score(loop.predictor(model), VAL) == pytest.approx(before)
+    assert loop.loss_and_accuracy(loop.predictor(model), VAL) == pytest.approx(before)
 
 
 def test_ctrl_c_keeps_the_best_so_far() -> None:
@@ -108,7 +108,9 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
     state, interrupted = loop.fit(model, TRAIN, VAL, PLAN, on_epoch=stop)
     assert interrupted
     assert state.epoch == 2
-    assert loop.score(loop.predictor(model), VAL)[0] == pytest.approx(min(r["val_loss"] for r in state.history))
+    assert loop.loss_and_accuracy(loop.predictor(model), VAL)[0] == pytest.approx(
+        min(r["val_loss"] for r in state.history)
+    )
 
     def at_once(*_: object) -> None:
         raise KeyboardInterrupt
@@ -193,7 +195,7 @@ def test_score_is_the_mean_cross_entropy() -> None:
     data = loop.Samples(logits, np.array([1, 1, 0]), np.zeros((3, 1)), np.ones(3))
     p = 1 / (1 + np.exp(-logits[:, 0]))
     expected = -(np.log(p[0]) + np.log(p[1]) + np.log(1 - p[2])) / 3
-    loss, accuracy = loop.score(lambda x: x, data)
+    loss, accuracy = loop.loss_and_accuracy(lambda x: x, data)
     assert loss == pytest.approx(expected)
     assert accuracy == pytest.approx(1 / 3)
 

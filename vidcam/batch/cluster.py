@@ -16,7 +16,7 @@ from typing import Any
 
 from vidcam.batch.crew import Died
 from vidcam.batch.pieces import Outcome, Work
-from vidcam.batch.plan import Settings
+from vidcam.batch.plan import BatchSettings
 from vidcam.batch.resources import keep_to, take_core
 from vidcam.errors import UsageError, VidcamError
 
@@ -30,7 +30,7 @@ count, too; after these an actor somewhere else gets the file."""
 class Post:
     """What runs in an actor's process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: BatchSettings) -> None:
         # Ray counts cores and keeps nobody to them: codecs and OpenVINO would take them all.
         keep_to(take_core())
         self._settings = settings
@@ -128,7 +128,7 @@ class ClusterWorker:
         ray.kill(self._actor)
 
 
-def hire(settings: Settings, jobs: int, workers: int | None, address: str | None) -> Sequence[ClusterWorker]:
+def hire(settings: BatchSettings, jobs: int, workers: int | None, address: str | None) -> Sequence[ClusterWorker]:
     """Connects to a cluster and makes its actors.
 
     Args:

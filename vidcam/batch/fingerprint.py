@@ -39,7 +39,7 @@ class FileState:
         return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (self.size, self.modified, self.changed)
 
 
-def content(path: Path) -> FileState:
+def file_state(path: Path) -> FileState:
     """Reads a file and says what it holds.
 
     Raises:
@@ -75,19 +75,19 @@ def model_fingerprint(arguments: Mapping[str, Any]) -> dict[str, Any]:
     file = BUNDLED.get(model, Path(model))
     found: dict[str, Any] = {"name": file.name if file.exists() else model}
     if file.is_file():
-        found["file"] = content(file).sha256
+        found["file"] = file_state(file).sha256
     elif file.is_dir():
         parts = sorted(part for part in file.rglob("*") if part.is_file())
-        found["files"] = {part.relative_to(file).as_posix(): content(part).sha256 for part in parts}
+        found["files"] = {part.relative_to(file).as_posix(): file_state(part).sha256 for part in parts}
     for name, value in arguments.items():
         if name == "model" or value is None:
             continue
         # A path by its content, wherever it lies.
-        found[name] = content(value).sha256 if isinstance(value, Path) else value
-    return plain(found)
+        found[name] = file_state(value).sha256 if isinstance(value, Path) else value
+    return from_json(found)
 
 
-def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+def from_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a value as it comes back from a JSON file, to compare with one that did."""
     made: dict[str, Any] = json.loads(json.dumps(dict(value)))
     return made

@@ -46,7 +46,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BatchInputs:
     """What the arguments of a batch stand for.
 
     Attributes:
@@ -157,7 +157,7 @@ class _Search:
                 self.ignored += 1
 
 
-def find_inputs(arguments: Sequence[str | Path], listed: Path | None, outdir: Path, *, recursive: bool) -> Found:
+def find_inputs(arguments: Sequence[str | Path], listed: Path | None, outdir: Path, *, recursive: bool) -> BatchInputs:
     """Finds a batch's inputs.
 
     A name is the path from the folder that holds everything given: a folder counts as itself, a file as the folder it
@@ -189,7 +189,7 @@ def find_inputs(arguments: Sequence[str | Path], listed: Path | None, outdir: Pa
         if file.resolve().is_relative_to(home):
             raise UsageError(f"{file}: lies inside the output folder {outdir}; give -o a folder of its own")
     base = Path(os.path.commonpath(search.bases))
-    return Found(_named(search.rows, base), search.ignored, search.folders)
+    return BatchInputs(_named(search.rows, base), search.ignored, search.folders)
 
 
 def output_name(name: str, suffix: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidcam.batch.crew import Died
 from vidcam.batch.pieces import Outcome, Work
-from vidcam.batch.plan import Settings
+from vidcam.batch.plan import BatchSettings
 from vidcam.batch.resources import keep_to
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class LocalWorker:
     tries = 2
     """How often a file is worked on that a worker dies of."""
 
-    def __init__(self, settings: Settings, part: list[int]) -> None:
+    def __init__(self, settings: BatchSettings, part: list[int]) -> None:
         self._settings = settings
         self._part = part
         self._frames: tuple[int, int | None] = (0, None)
@@ -131,7 +131,7 @@ def _how(process: BaseProcess | None) -> str:
 class _Post:
     """Where the worker's process has its bench and its line to the one that started it."""
 
-    def __init__(self, line: Connection[Any, Any], settings: Settings) -> None:
+    def __init__(self, line: Connection[Any, Any], settings: BatchSettings) -> None:
         self._line = line
         self._settings = settings
         self._bench: Bench | None = None
@@ -161,7 +161,7 @@ class _Post:
 _post: _Post | None = None
 
 
-def _begin(line: Connection[Any, Any], settings: Settings, part: list[int]) -> None:
+def _begin(line: Connection[Any, Any], settings: BatchSettings, part: list[int]) -> None:
     """Runs in the new process before anything heavy is loaded."""
     global _post  # noqa: PLW0603 - a pool's processes keep what they need so
     # These reach every process of a terminal or a job; the one that started this one decides what they mean.

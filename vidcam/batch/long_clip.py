@@ -10,11 +10,11 @@ from typing import Any
 
 from vidcam._version import __version__
 from vidcam.batch.crew import BatchProgress, Crew
-from vidcam.batch.fingerprint import content, model_fingerprint, plain
+from vidcam.batch.fingerprint import file_state, from_json, model_fingerprint
 from vidcam.batch.local import LocalWorker
 from vidcam.batch.pieces import Films, Work, close_folder, open_folder
-from vidcam.batch.plan import Settings, settle
-from vidcam.batch.resources import shares
+from vidcam.batch.plan import BatchSettings, settle
+from vidcam.batch.resources import share_cores
 from vidcam.batch.work import Unusable
 from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, VidcamError
@@ -82,13 +82,13 @@ def run_in_parts(
     if not points:
         return None
     # Workers run in this folder, but what a process is given names files wherever it runs.
-    settings = settle(Settings("mp4", model, maps, look, media, None, in_parts=True))
+    settings = settle(BatchSettings("mp4", model, maps, look, media, None, in_parts=True))
     folder, measured = path.with_name(f".{path.name}.parts").absolute(), files["report"] is not None
     film = Film(source.absolute(), folder, points, maps, look, media, measured)
     made = {**maps.fingerprint(), **look.fingerprint(), **media.fingerprint()}
-    made |= {"vidcam": __version__, "model": model_fingerprint(settings.model), "content": content(source).sha256}
+    made |= {"vidcam": __version__, "model": model_fingerprint(settings.model), "content": file_state(source).sha256}
     made |= {"measured": measured}
-    open_folder(film, plain(made))
+    open_folder(film, from_json(made))
     _work(film, settings, min(workers, len(film.parts)), progress, cancelled)
     result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)
     close_folder(film)
@@ -109,7 +109,7 @@ def run_in_parts(
     )
 
 
-def _work(film: Film, settings: Settings, workers: int, progress: Progress, cancelled: Callable[[], bool]) -> None:
+def _work(film: Film, settings: BatchSettings, workers: int, progress: Progress, cancelled: Callable[[], bool]) -> None:
     """Has every step of every part done."""
     films = Films()
 
@@ -122,7 +122,7 @@ def _work(film: Film, settings: Settings, workers: int, progress: Progress, canc
     pieces = films.begin(film)
     if not pieces:
         return
-    crew = Crew([LocalWorker(settings, part) for part in shares(workers)], pieces, failed, watch, films)
+    crew = Crew([LocalWorker(settings, part) for part in share_cores(workers)], pieces, failed, watch, films)
     try:
         if crew.run(cancelled):
             raise Interrupted(f"{film.source}: interrupted; the same command goes on from there")

@@ -15,9 +15,9 @@ from vidcam.batch.crew import BatchProgress, Crew, Worker
 from vidcam.batch.inputs import find_inputs
 from vidcam.batch.local import LocalWorker
 from vidcam.batch.pieces import Work
-from vidcam.batch.plan import Format, Job, Settings, Step, make_plan, settle
+from vidcam.batch.plan import BatchSettings, Format, Job, PlannedJob, make_plan, settle
 from vidcam.batch.records import Record, Store
-from vidcam.batch.resources import default_workers, shares
+from vidcam.batch.resources import default_workers, share_cores
 from vidcam.batch.tables import write_tables
 from vidcam.batch.things import with_things
 from vidcam.batch.work import Unusable, parts_in
@@ -47,7 +47,7 @@ class Batch:
         interrupted: it was ended early.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedJob, ...]
     done: tuple[Record, ...] = ()
     skipped: tuple[Record, ...] = ()
     failed: tuple[Record, ...] = ()
@@ -77,7 +77,7 @@ def run_batch(
     overwrite: bool = False,
     dry_run: bool = False,
     report: bool = False,
-    on_plan: Callable[[Sequence[Step], int], None] | None = None,
+    on_plan: Callable[[Sequence[PlannedJob], int], None] | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     **options: Any,
@@ -131,7 +131,7 @@ def run_batch(
         raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
-    settings = settle(Settings(format, loading, maps, look, media, max_seconds, overwrite, report))
+    settings = settle(BatchSettings(format, loading, maps, look, media, max_seconds, overwrite, report))
     found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
     clips = with_things(found.inputs, *(None if p is None else Path(p) for p in (boxes, masks)))
     planned = partial(make_plan, clips, outdir, settings, force=force, retry=retry)
@@ -187,7 +187,7 @@ def index_batch(outdir: str | Path) -> Batch:
 
 
 def _hire(
-    settings: Settings, jobs: Sequence[Job], workers: int | None, ray: str | bool
+    settings: BatchSettings, jobs: Sequence[Job], workers: int | None, ray: str | bool
 ) -> tuple[Sequence[Worker], list[Job]]:
     """Gets workers, and has them cut long videos where there are several to work on the parts."""
     pieces = sum(parts_in(job) for job in jobs)
@@ -199,8 +199,8 @@ def _hire(
         return hire(cut, pieces, workers, None if ray is True else ray), cut_jobs
     count = default_workers(pieces) if workers is None else min(workers, pieces)
     if count == 1:
-        return [LocalWorker(settings, part) for part in shares(1)], list(jobs)
-    return [LocalWorker(cut, part) for part in shares(count)], cut_jobs
+        return [LocalWorker(settings, part) for part in share_cores(1)], list(jobs)
+    return [LocalWorker(cut, part) for part in share_cores(count)], cut_jobs
 
 
 def _carry_out(

@@ -21,7 +21,7 @@ POINTS = 60
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A clip in numbers, plain JSON; see `vidcam.report.gallery.Card` for those that are not said here.
+    """A clip in numbers, plain JSON; see `vidcam.report.gallery.ClipCard` for those that are not said here.
 
     Attributes:
         explained: frames that were explained; the output may show fewer.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidcam._version import __version__
-from vidcam.batch.fingerprint import content, model_fingerprint, plain
+from vidcam.batch.fingerprint import file_state, from_json, model_fingerprint
 from vidcam.batch.inputs import Input
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.batch.things import fingerprint
@@ -28,14 +28,14 @@ VIDEO = ("crf", "preset")
 """Options that only videos have."""
 FILES = ("weights", "labels", "custom_objects")
 """Arguments of `vidcam.load_model` that name files."""
-GONE = {"batch_size": range(1, 1 << 20), "precision": ("float32",)}
+FORMER_OPTIONS = {"batch_size": range(1, 1 << 20), "precision": ("float32",)}
 """Options that older records have, and the values with which outputs are what they are without."""
 WIDTH, FPS, MAX_SECONDS = 480, 12.0, 15.0
 """What a GIF or WebP is unless it is asked for otherwise: at most so wide, so many pictures a second, so long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BatchSettings:
     """What the inputs of a batch have in common; goes to other processes and machines.
 
     Attributes:
@@ -75,7 +75,7 @@ class Job:
 
     input: Input
     outdir: Path
-    settings: Settings
+    settings: BatchSettings
     made: dict[str, Any]
 
     @property
@@ -92,7 +92,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedJob:
     """A job and whether it is to be done.
 
     Attributes:
@@ -106,7 +106,7 @@ class Step:
     record: Record | None = None
 
 
-def settle(settings: Settings) -> Settings:
+def settle(settings: BatchSettings) -> BatchSettings:
     """Fills in what a format takes and refuses what it does not.
 
     Args:
@@ -139,8 +139,8 @@ def settle(settings: Settings) -> Settings:
 
 
 def make_plan(
-    inputs: Sequence[Input], outdir: Path, settings: Settings, *, force: bool = False, retry: bool = False
-) -> list[Step]:
+    inputs: Sequence[Input], outdir: Path, settings: BatchSettings, *, force: bool = False, retry: bool = False
+) -> list[PlannedJob]:
     """Compares what is asked for with what is done.
 
     Nothing is written. Files whose size and times are as they were are not read again.
@@ -170,16 +170,16 @@ def make_plan(
         given |= {"format": settings.format, "max_seconds": settings.max_seconds}
         thing = fingerprint(one)
         made = {"vidcam": __version__, "model": model, "options": given, **({"thing": thing} if thing else {})}
-        job = replace(job, made=plain(made))
+        job = replace(job, made=from_json(made))
         try:
             record = store.read(one.name)
         except Unreadable as error:
-            steps.append(Step(job, str(error)))
+            steps.append(PlannedJob(job, str(error)))
             continue
         if record is not None and not force:
             _check_same_clip(record, job)
         why = "--force" if force else _why(record, job, retry)
-        steps.append(Step(job, why, record))
+        steps.append(PlannedJob(job, why, record))
     return steps
 
 
@@ -219,7 +219,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         return "the model file has changed" if which == "file" else f"the model's {which} has changed"
     old, new = before.get("options", {}), now["options"]
     for name in {**old, **new}:
-        if old.get(name) != new.get(name) and not (name not in new and old[name] in GONE.get(name, ())):
+        if old.get(name) != new.get(name) and not (name not in new and old[name] in FORMER_OPTIONS.get(name, ())):
             return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(old.get(name))}"
     # Who no longer says where the thing is keeps what was found.
     if now.get("thing") not in (None, before.get("thing")):
@@ -237,7 +237,7 @@ def _differs(record: Record, path: Path) -> bool:
     if record.state == "failed":  # it may have become readable
         return True
     try:
-        return content(path).sha256 != kept.sha256
+        return file_state(path).sha256 != kept.sha256
     except VidcamError:
         return True
 

@@ -27,7 +27,7 @@ except ImportError:  # pragma: no cover - Windows
 
 VERSION = 1
 FOLDER = ".vidcam"
-State = Literal["started", "done", "failed"]
+JobState = Literal["started", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Record:
 
     name: str
     source: str
-    state: State
+    state: JobState
     made: dict[str, Any] = field(default_factory=dict)
     content: FileState | None = None
     output: str = ""

@@ -77,7 +77,7 @@ def take_core() -> list[int]:
     return [have[os.getpid() % len(have)]]
 
 
-def shares(count: int) -> list[list[int]]:
+def share_cores(count: int) -> list[list[int]]:
     """Divides the cores among workers: as many for each, or one less; where there are more workers, they share."""
     have = usable()
     if count >= len(have):

@@ -11,12 +11,12 @@ from typing import Any
 from vidcam._files import write_text
 from vidcam.batch.records import Record, Store
 from vidcam.errors import VidcamError
-from vidcam.pipeline.predictions import TOP
-from vidcam.report.gallery import Card, write_gallery
+from vidcam.pipeline.predictions import TOP_CLASSES
+from vidcam.report.gallery import ClipCard, write_gallery
 
 PREDICTIONS = (
     *("file", "frame", "time", "target", "class", "logit", "probability"),
-    *(f"{kind}{i}" for i in range(1, TOP + 1) for kind in ("top", "probability")),
+    *(f"{kind}{i}" for i in range(1, TOP_CLASSES + 1) for kind in ("top", "probability")),
 )
 SUMMARY = (
     *("file", "output", "state", "reason", "explained", "frames", "seconds", "width", "height", "damaged"),
@@ -93,15 +93,15 @@ def _text(value: Any) -> Any:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _entry(record: Record) -> Card:
+def _entry(record: Record) -> ClipCard:
     if record.state == "failed":
-        return Card(record.name, failed=record.error)
+        return ClipCard(record.name, failed=record.error)
     n = record.numbers
-    kept = {name: n[name] for name in Card.__slots__ if name in n}
+    kept = {name: n[name] for name in ClipCard.__slots__ if name in n}
     kept["size"] = tuple(n["size"])
     kept["times"] = tuple(n["times"])
     kept["curves"] = {name: tuple(curve) for name, curve in n["curves"].items()}
-    return Card(record.name, record.output, record.poster, page=record.page, **kept)
+    return ClipCard(record.name, record.output, record.poster, page=record.page, **kept)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

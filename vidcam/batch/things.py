@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from vidcam.batch.fingerprint import content
+from vidcam.batch.fingerprint import file_state
 from vidcam.batch.inputs import Input
 from vidcam.errors import UsageError, VidcamError
 
@@ -61,7 +61,7 @@ def fingerprint(one: Input) -> str | None:
         VidcamError: they cannot be read.
     """
     if one.boxes is not None:
-        return content(one.boxes).sha256
+        return file_state(one.boxes).sha256
     if one.masks is None:
         return None
     digest = hashlib.sha256()

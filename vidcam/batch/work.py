@@ -12,11 +12,11 @@ from typing import Any
 
 from vidcam._files import make_folder
 from vidcam._version import __version__
-from vidcam.batch.fingerprint import content
+from vidcam.batch.fingerprint import file_state
 from vidcam.batch.inputs import output_name
 from vidcam.batch.numbers import numbers_of
 from vidcam.batch.pieces import JOIN, Outcome, Piece, Work, close_folder, open_folder
-from vidcam.batch.plan import ANIMATION, MOVING, VIDEO, Job, Settings
+from vidcam.batch.plan import ANIMATION, MOVING, VIDEO, BatchSettings, Job
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam.clips import explainer_for
 from vidcam.cam.options import MapOptions
@@ -37,7 +37,7 @@ from vidcam.types import Progress
 
 POSTER = 320
 """Longer side of a poster in pixels."""
-READING = ("max_size", "max_pixels", "background")
+FRAME_OPTIONS = ("max_size", "max_pixels", "background")
 
 
 class Unusable(Exception):  # noqa: N818 - it carries an error of the model's to the process that started the work
@@ -64,7 +64,7 @@ class Bench:
         settings: what the batch's files have in common.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
         self._classifier: Classifier | None = None
         self._make = functools.cache(explainer_for)
@@ -138,7 +138,7 @@ class Bench:
         """Makes a file's output, or says how it is to be divided."""
         classifier, old = self.load(), self._record.owned
         try:
-            self._record = replace(self._record, content=content(job.input.path))
+            self._record = replace(self._record, content=file_state(job.input.path))
             info = _look(job)
         except VidcamError as error:
             raise _Lasting(str(error)) from None
@@ -302,7 +302,7 @@ def _failed(record: Record, error: str, *, lasting: bool = False) -> Record:
 
 def _look(job: Job) -> Info:
     """Returns what an input is; a decoder that hangs in it is given up."""
-    options = {n: getattr(job.settings.media, n) for n in READING if getattr(job.settings.media, n) is not None}
+    options = {n: getattr(job.settings.media, n) for n in FRAME_OPTIONS if getattr(job.settings.media, n) is not None}
     watch = Watch(lambda: 0, f"{job.input.path}: opening it makes no progress; given up")
     with Stages() as stages:
         opening = (open_source(job.input.path, **options) for _ in range(1))

@@ -144,9 +144,9 @@ def _told(model: Any) -> str:
 
 
 def _dissect_opened(classifier: Classifier, height: int, width: int) -> Anatomy:
-    from vidcam.cam.build.opened_builder import look
+    from vidcam.cam.build.opened_builder import look_into
 
-    seen = look(classifier, height, width, classifier.layer, peek=True)
+    seen = look_into(classifier, height, width, classifier.layer, peek=True)
     facts = Graphs(classifier, None, None, WRONG).facts
     methods = [m.name for m in METHODS.values() if m.needs != "pooled head" or facts.pooled_head]
     if facts.without:

@@ -13,7 +13,7 @@ from vidcam.cam.explainer import Explainer, explain_together
 from vidcam.cam.methods import UNDEFINED_OVER_TIME
 from vidcam.cam.run import EngineName
 from vidcam.cam.targets import Layers, Target
-from vidcam.cam.windows import Coming, Moment, Sampling, Seen, moments, windows
+from vidcam.cam.windows import Coming, Moment, Sampling, WindowMaps, moments, windows
 from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier, Frame, Placement, Track
 
@@ -109,7 +109,7 @@ class ClipExplainer(Explainer):
         self._runner.begin(self.classifier.input_size[1] * self.sampling.length, self.classifier.input_size[0])
         return self
 
-    def window(self, clip: Array, target: Target = "top") -> Seen:
+    def window(self, clip: Array, target: Target = "top") -> WindowMaps:
         """Explains one window.
 
         Args:
@@ -121,10 +121,12 @@ class ClipExplainer(Explainer):
         """
         return see_windows([(self, target)], [clip])[0][0]
 
-    def classify_windows(self, clips: Sequence[Array]) -> list[tuple[Seen, ...]]:
+    def classify_windows(self, clips: Sequence[Array]) -> list[tuple[WindowMaps, ...]]:
         """Classifies windows, without maps: what `see_windows` gives, but for empty maps and targets."""
         nothing = np.zeros((1, 1, 1), np.float32)
-        return [(Seen(nothing, *one, ()),) for one in zip(*self.predict([_folded(c) for c in clips]), strict=True)]
+        return [
+            (WindowMaps(nothing, *one, ()),) for one in zip(*self.predict([_folded(c) for c in clips]), strict=True)
+        ]
 
     def moments(self, frames: Iterable[Frame], target: Target = "top", cuts: Collection[int] = ()) -> Iterator[Moment]:
         """Explains frames one after another, as far behind them as a window is long; memory does not grow.
@@ -227,7 +229,7 @@ def explainer_for(
     return Explainer(classifier, *options, **named)
 
 
-def see_windows(asked: Sequence[tuple[ClipExplainer, Target]], clips: Sequence[Array]) -> list[tuple[Seen, ...]]:
+def see_windows(asked: Sequence[tuple[ClipExplainer, Target]], clips: Sequence[Array]) -> list[tuple[WindowMaps, ...]]:
     """Explains windows in several ways; what shares a network and a target shares its passes.
 
     Args:
@@ -245,7 +247,7 @@ def see_windows(asked: Sequence[tuple[ClipExplainer, Target]], clips: Sequence[A
         asked, explain_together(asked, folded, Placement((width, height), (width, height), whole, whole)), strict=True
     ):
         maps = e.maps.reshape(len(e.maps), explainer.steps, -1, e.maps.shape[2])
-        ways.append([Seen(*one) for one in zip(maps, e.logits, e.probabilities, e.targets, strict=True)])
+        ways.append([WindowMaps(*one) for one in zip(maps, e.logits, e.probabilities, e.targets, strict=True)])
     return list(zip(*ways, strict=True))
 
 

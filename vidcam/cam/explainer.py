@@ -14,7 +14,7 @@ from vidcam.cam.run import EngineName, Pass
 from vidcam.cam.run.graph import Facts
 from vidcam.cam.run.scores import masked_scores, position_scores
 from vidcam.cam.runner import Runner
-from vidcam.cam.targets import Layers, Target, class_weights, explained, resolve_rival, resolve_target, selection_of
+from vidcam.cam.targets import Layers, Target, explained, resolve_rival, resolve_target, selection_of, target_weights
 from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier, Explanation, Placement
 
@@ -211,10 +211,10 @@ class Explainer:
     def _maps(self, images: Array, seen: Pass, selection: Array) -> Array:
         """Makes the method's maps (B, h, w) of a pass."""
         if self.method.scored:
-            weights = class_weights(selection, seen.logits)
+            weights = target_weights(selection, seen.logits)
             needed = [masked_scores(self._runner, images, a, weights, self.top_channels) for a in seen.activations]
         elif self.method.needs == "positions":
-            weights, size = class_weights(selection, seen.logits), (images.shape[1], images.shape[2])
+            weights, size = target_weights(selection, seen.logits), (images.shape[1], images.shape[2])
             needed = [position_scores(self._runner, size, i, a, weights) for i, a in enumerate(seen.activations)]
         elif self.method.targeted:
             needed = list(seen.gradients)

@@ -133,7 +133,7 @@ def explained(
     return tuple(found)
 
 
-def class_weights(selection: Array, logits: Array) -> Array:
+def target_weights(selection: Array, logits: Array) -> Array:
     """Says how much each picture's logits weigh in what is explained, as a graph finds it.
 
     Args:

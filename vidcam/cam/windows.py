@@ -70,7 +70,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WindowMaps:
     """What a network sees in one window.
 
     Attributes:
@@ -134,7 +134,7 @@ def at_place(steps: Array, place: float, length: int) -> Array:
     return mixed.astype(steps.dtype)
 
 
-def shares(maps: Array) -> Array:
+def step_shares(maps: Array) -> Array:
     """Returns how much of a window's heat each step has, over what it would have if all had the same.
 
     Args:
@@ -179,7 +179,7 @@ class Waiting(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ClipWindow:
     """What the network is shown at once.
 
     Attributes:
@@ -198,10 +198,10 @@ class Settled:
     before: float
 
 
-Step = Waiting[T] | Window | Settled
+WindowEvent = Waiting[T] | ClipWindow | Settled
 
 
-def windows(frames: Iterable[Coming[T]], sampling: Sampling) -> Iterator[Step[T]]:
+def windows(frames: Iterable[Coming[T]], sampling: Sampling) -> Iterator[WindowEvent[T]]:
     """Slides windows over a clip as its frames come; holds as many pictures as a window has samples, and one more.
 
     Args:
@@ -237,7 +237,7 @@ class _Scene(Generic[T]):
         self._last: Callable[[], Array] | None = None
         self.frames = self.count = 0
 
-    def add(self, frame: Coming[T]) -> Iterator[Step[T]]:
+    def add(self, frame: Coming[T]) -> Iterator[WindowEvent[T]]:
         if not self.frames:
             self._began = frame.time
         place = self.place(frame.time)
@@ -252,12 +252,12 @@ class _Scene(Generic[T]):
         # The scene's last window begins behind the one before it.
         yield Settled(self._start - self._sampling.step + 0.5)
 
-    def end(self) -> Iterator[Step[T]]:
+    def end(self) -> Iterator[WindowEvent[T]]:
         length = self._sampling.length
         if self.count < length:
-            yield Window(0, np.stack([*self._samples, *repeat(self._samples[-1], length - self.count)]))
+            yield ClipWindow(0, np.stack([*self._samples, *repeat(self._samples[-1], length - self.count)]))
         elif self._start - self._sampling.step != self.count - length:
-            yield Window(self.count - length, np.stack(self._samples))
+            yield ClipWindow(self.count - length, np.stack(self._samples))
         yield Settled(float("inf"))
 
     def place(self, time: float) -> float:
@@ -265,20 +265,20 @@ class _Scene(Generic[T]):
         fps = self._sampling.fps
         return float(self.frames) if fps is None or not self.frames else (time - self._began) * fps
 
-    def _sample(self, picture: Array) -> Iterator[Window]:
+    def _sample(self, picture: Array) -> Iterator[ClipWindow]:
         self._samples.append(picture)
         self.count += 1
         if self.count == self._start + self._sampling.length:
-            yield Window(self._start, np.stack(self._samples))
+            yield ClipWindow(self._start, np.stack(self._samples))
             self._start += self._sampling.step
 
 
-See = Callable[[Sequence[Array]], Sequence[tuple[Seen, ...]]]
+See = Callable[[Sequence[Array]], Sequence[tuple[WindowMaps, ...]]]
 """From the pictures of windows to what the network sees in each, in one way or several."""
 
 
 def moments(
-    steps: Iterable[Step[T]], sampling: Sampling, see: See, batch: int = 1
+    steps: Iterable[WindowEvent[T]], sampling: Sampling, see: See, batch: int = 1
 ) -> Iterator[list[tuple[T, tuple[Moment, ...]]]]:
     """Makes what the network sees in frames of what it sees in windows.
 
@@ -293,11 +293,11 @@ def moments(
         out.
     """
     blender = _Blender[T](sampling)
-    held: list[Step[T]] = []
+    held: list[WindowEvent[T]] = []
     due = 0
     for step in steps:
         held.append(step)
-        due += isinstance(step, Window)
+        due += isinstance(step, ClipWindow)
         if due in (0, batch):
             yield from blender.go_on(held, see)
             held, due = [], 0
@@ -310,13 +310,13 @@ class _Blender(Generic[T]):
     def __init__(self, sampling: Sampling) -> None:
         self._length = sampling.length
         self._waiting: deque[Waiting[T]] = deque()
-        self._windows: deque[tuple[int, tuple[Seen, ...]]] = deque()
+        self._windows: deque[tuple[int, tuple[WindowMaps, ...]]] = deque()
 
-    def go_on(self, steps: Sequence[Step[T]], see: See) -> Iterator[list[tuple[T, tuple[Moment, ...]]]]:
-        pictures = [step.pictures for step in steps if isinstance(step, Window)]
+    def go_on(self, steps: Sequence[WindowEvent[T]], see: See) -> Iterator[list[tuple[T, tuple[Moment, ...]]]]:
+        pictures = [step.pictures for step in steps if isinstance(step, ClipWindow)]
         seen = iter(see(pictures) if pictures else ())
         for step in steps:
-            if isinstance(step, Window):
+            if isinstance(step, ClipWindow):
                 self._windows.append((step.start, next(seen)))
             elif isinstance(step, Waiting):
                 self._waiting.append(step)
@@ -346,10 +346,10 @@ class _Blender(Generic[T]):
         holding = holding or [(s, seen) for s, seen in self._windows if s - 1 < place < s + length]
         places = [min(max(place - s, 0.0), length - 1.0) for s, _ in holding]
         ways = zip(*(seen for _, seen in holding), strict=True)
-        return tuple(blend(list(zip(places, way, strict=True)), length) for way in ways)
+        return tuple(merge_windows(list(zip(places, way, strict=True)), length) for way in ways)
 
 
-def blend(windows: list[tuple[float, Seen]], length: int) -> Moment:
+def merge_windows(windows: list[tuple[float, WindowMaps]], length: int) -> Moment:
     """Makes one frame's map and prediction of the windows that hold it.
 
     The windows may explain different classes, where each explains its own best. The frame's class is then the one of
@@ -372,7 +372,7 @@ def blend(windows: list[tuple[float, Seen]], length: int) -> Moment:
     alike = np.array([seen.target == target for _, seen in windows])
     weights = np.where(alike, weights, 0.0) / weights[alike].sum()
     maps = [at_place(seen.maps, place, length) for place, seen in windows]
-    heat = [float(at_place(shares(seen.maps), place, length)) for place, seen in windows]
+    heat = [float(at_place(step_shares(seen.maps), place, length)) for place, seen in windows]
     return Moment(
         np.einsum("n,nhw->hw", weights, np.stack(maps)).astype(np.float32),
         logits.astype(np.float32),

@@ -12,7 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable, say
 from vidcam.cli.board import Board
-from vidcam.cli.options import Seconds, check_unchosen, common_options, model_options, options_of
+from vidcam.cli.options import ClockTime, check_unchosen, common_options, model_options, options_of
 from vidcam.cli.progress import interruptible
 from vidcam.errors import UsageError
 from vidcam.media.options import MediaOptions
@@ -20,7 +20,7 @@ from vidcam.render.look import Look
 
 if TYPE_CHECKING:
     from vidcam.batch import Batch
-    from vidcam.batch.plan import Step
+    from vidcam.batch.plan import PlannedJob
 
 FORMATS = ("gif", "mp4", "webp", "same")
 LOCAL = "local"
@@ -54,7 +54,7 @@ LOCAL = "local"
 )
 @click.option(
     "--max-seconds",
-    type=Seconds(),
+    type=ClockTime(),
     metavar="TIME",
     help="Of each clip, at most; 0 for all. 15 for GIF and WebP, else all.",
 )
@@ -155,7 +155,7 @@ def batch(
     return 1 if made.failed or damaged else 0
 
 
-def _say_plan(steps: Sequence[Step], workers: int) -> None:
+def _say_plan(steps: Sequence[PlannedJob], workers: int) -> None:
     reasons = Counter(step.why for step in steps if step.why)
     total = reasons.total()
     if not total:

@@ -14,7 +14,7 @@ from vidcam.cli import count, printable
 if TYPE_CHECKING:
     from vidcam.batch.crew import BatchProgress
 
-NAME = 40
+NAME_WIDTH = 40
 """Letters of a file's name that are shown."""
 
 
@@ -80,7 +80,7 @@ class Board:
 
 def _text(current: Any) -> str:
     name = printable(current.name)
-    name = name if len(name) <= NAME else f"…{name[1 - NAME :]}"
+    name = name if len(name) <= NAME_WIDTH else f"…{name[1 - NAME_WIDTH :]}"
     if not current.done:
         return f"  {name}: begins"
     return f"  {name}: frame {current.done}{f' of {current.total}' if current.total else ''}"

@@ -15,7 +15,7 @@ from vidcam.cli.options import check_unchosen, common_options, models_arguments,
 from vidcam.cli.steady import evaluate_steady, split_arguments
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
-from vidcam.models.zoo import MODELS
+from vidcam.models.zoo import MOST_MODELS
 
 PATH = click.Path(path_type=Path)
 
@@ -99,8 +99,10 @@ def _models(names: Sequence[str], options: dict[str, Any]) -> list[dict[str, Any
     Raises:
         UsageError: there are too many, or an option is given neither once nor once for each.
     """
-    if len(names) > MODELS:
-        raise UsageError(f"{len(names)} models: up to {MODELS} can be compared (the last argument is the data folder)")
+    if len(names) > MOST_MODELS:
+        raise UsageError(
+            f"{len(names)} models: up to {MOST_MODELS} can be compared (the last argument is the data folder)"
+        )
     models = models_arguments(options, names)
     return [{"layer": options.get("layer"), **model} for model in models]
 
@@ -115,7 +117,7 @@ def _one(model: dict[str, Any], data_dir: Path, output: Path | None, *, quiet: b
     classifier = load_model(**model)
     output = _folder(output, f"{classifier.name}_evaluation")
     with Steps(quiet) as steps:
-        splits = evaluation.read(folder, classifier, steps.step)
+        splits = evaluation.read_splits(folder, classifier, steps.step)
         found = evaluation.evaluate(classifier, splits, output, progress=steps.step)
         steps.say(found.summary())
     return 0

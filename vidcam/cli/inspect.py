@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from vidcam.cam.anatomy import Anatomy, Layer
     from vidcam.models import Classifier
 
-PREPROCESSING = {
+PREPROCESSING_TEXTS = {
     "none": "none: the model takes 0..255 and scales itself",
     "unit": "unit: 0..1",
     "tf": "tf: -1..1",
     "torch": "torch: 0..1 less ImageNet's mean over its deviation",
     "caffe": "caffe: BGR less ImageNet's mean",
 }
-FITS = {
+FIT_TEXTS = {
     "squash": "squash: both sides scaled freely",
     "keep": "keep: the aspect kept, the short side at the input's, maps of any size",
     "pad": "pad: the aspect kept, the rest black",
     "crop": "crop: the centre",
 }
-ENDS = {"softmax": "softmax", "sigmoid": "sigmoid", "linear": "linear, read as logits"}
+END_TEXTS = {"softmax": "softmax", "sigmoid": "sigmoid", "linear": "linear, read as logits"}
 SHOWN_CLASSES = 10
 
 
@@ -76,7 +76,7 @@ def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> lis
     labels = ", ".join(c.labels[:SHOWN_CLASSES]) + (", ..." if len(c.labels) > SHOWN_CLASSES else "")
     trainable = anatomy.trainable
     chosen = [f"{layer.path}, {_map(layer)}" for layer in anatomy.layers if _is_chosen(layer.path, anatomy)]
-    scaling = PREPROCESSING.get(c.preprocess) or f"{c.preprocess}, of pixels {_pixels(c.preprocess)}"
+    scaling = PREPROCESSING_TEXTS.get(c.preprocess) or f"{c.preprocess}, of pixels {_pixels(c.preprocess)}"
     size, source = f"{width}x{height}", f" ({c.preprocess_from})" if c.preprocess_from else ""
     frames = f"{c.frames} frames of " if c.frames else ""
     if "input_size" in unsaid:
@@ -84,7 +84,7 @@ def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> lis
     if "clip_frames" in unsaid:
         frames = f"any number of frames, --clip-frames says which (what follows is for {c.frames}); "
     if "preprocess" in unsaid:
-        scaling, source = f"unknown; --preprocess says it: {', '.join(PREPROCESSING)} or mean=..,std=..", ""
+        scaling, source = f"unknown; --preprocess says it: {', '.join(PREPROCESSING_TEXTS)} or mean=..,std=..", ""
     output = [f"output      unknown which; --model-output says it (what follows is for {unsaid[name].guess})"
               for name in unsaid if name == "output"]  # fmt: skip
     return [
@@ -92,9 +92,9 @@ def _facts(c: Classifier, anatomy: Anatomy, unsaid: Mapping[str, Unsaid]) -> lis
         f"input       {frames}{size}, {'RGB' if c.channels == 3 else 'grey'}",
         f"preprocess  {scaling}{source}",
         *output,
-        f"fit         {FITS[c.fit]}",
+        f"fit         {FIT_TEXTS[c.fit]}",
         f"classes     {len(c.labels)}: {labels}" + (f" ({c.labels_from})" if c.labels_from else ""),
-        f"ends with   {ENDS[anatomy.end]}",
+        f"ends with   {END_TEXTS[anatomy.end]}",
         f"format      {anatomy.network}",
         f"parameters  {anatomy.parameters:,}" + (f", {trainable:,} of them trainable" if trainable else ""),
         f"methods     {', '.join(anatomy.methods)}",

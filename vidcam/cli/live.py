@@ -11,7 +11,7 @@ import click
 from vidcam._options import take
 from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable
-from vidcam.cli.options import Seconds, Size, common_options, model_arguments, model_options, options_of
+from vidcam.cli.options import ClockTime, Size, common_options, model_arguments, model_options, options_of
 from vidcam.cli.progress import interruptible
 from vidcam.render.look import Look
 
@@ -35,7 +35,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--record", type=click.Path(path_type=Path), metavar="FILE", help="Record what is seen: .mp4, .mov or .mkv."
 )
 @click.option("--overwrite", is_flag=True, help="Let --record replace an existing file.")
-@click.option("--duration", type=Seconds(), help="End after this time: seconds or mm:ss.")
+@click.option("--duration", type=ClockTime(), help="End after this time: seconds or mm:ss.")
 @common_options
 def live(source: str | None, quiet: bool, **options: Any) -> int:
     """Show what a classifier looks at, now.

@@ -16,7 +16,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.cli import count
 from vidcam.errors import UsageError
 from vidcam.media.times import parse_time
-from vidcam.models.zoo import DEFAULT_MODEL, MODELS, names
+from vidcam.models.zoo import DEFAULT_MODEL, MOST_MODELS, names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return width, height
 
 
-class Grid(click.ParamType):  # type: ignore[type-arg]
+class GridSize(click.ParamType):  # type: ignore[type-arg]
     """`14x14`: rows and columns."""
 
     name = "grid"
@@ -53,7 +53,7 @@ class Grid(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2])
 
 
-class Seconds(click.ParamType):  # type: ignore[type-arg]
+class ClockTime(click.ParamType):  # type: ignore[type-arg]
     """Seconds, `mm:ss` or `hh:mm:ss`, with decimals."""
 
     name = "time"
@@ -82,7 +82,7 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
         return found
 
 
-class Color(click.ParamType):  # type: ignore[type-arg]
+class HexColor(click.ParamType):  # type: ignore[type-arg]
     """`#RRGGBB`."""
 
     name = "color"
@@ -177,7 +177,7 @@ def _of_each(*, several: bool) -> list[Callable[[F], F]]:
             "The output that gives the classes, of a model with several.",
         ),
         "--token-grid": (
-            Grid(),
+            GridSize(),
             "HxW",
             "Rows and columns of a transformer's patches, where they cannot be found.",
         ),
@@ -236,7 +236,7 @@ def _option_of(f: Field[Any]) -> Callable[[F], F]:
     return click.option(name, show_default=f.default is not None, **given)
 
 
-TYPES: dict[str, click.ParamType] = {"seconds": Seconds(), "color": Color(), "bytes": Bytes()}  # type: ignore[type-arg]
+TYPES: dict[str, click.ParamType] = {"seconds": ClockTime(), "color": HexColor(), "bytes": Bytes()}  # type: ignore[type-arg]
 
 
 def common_options(function: F) -> F:
@@ -298,8 +298,10 @@ def models_arguments(options: dict[str, Any], models: Sequence[str]) -> list[dic
     Raises:
         UsageError: there are too many, or an option is given neither once nor once for each model.
     """
-    if len(models) > MODELS:
-        raise UsageError(f"--model is given {len(models)} times; up to {MODELS} models can be compared on one clip")
+    if len(models) > MOST_MODELS:
+        raise UsageError(
+            f"--model is given {len(models)} times; up to {MOST_MODELS} models can be compared on one clip"
+        )
     given = {name: options.pop(name) for name in (*EACH, "layer")}
     common = {"custom_objects": options.pop("custom_objects"), "unsafe": options.pop("unsafe_model")}
     arguments = [{"model": model, **common} for model in models]

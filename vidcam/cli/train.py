@@ -113,17 +113,17 @@ def train(data_dir: Path, output: Path, resume: bool, overwrite: bool, quiet: bo
     from vidcam.report import training
     from vidcam.training import data as pictures
     from vidcam.training import evaluation, job, reading
-    from vidcam.training.options import Options, check
+    from vidcam.training.options import TrainingOptions, check
 
     if output.exists() and not (overwrite or (resume and job.checkpoint_file(output).exists())):
         raise UsageError(f"{output}: exists; --overwrite replaces it")
-    options = check(Options(**given))
+    options = check(TrainingOptions(**given))
     found = pictures.discover(data_dir)
     folder = output.with_suffix("")
     make_folder(folder)
     OutputFile(output, overwrite=True).discard()  # hours later is too late to find that it cannot be written
     with Steps(quiet) as steps:
-        data = reading.read(found, options, steps.step)
+        data = reading.read_data(found, options, steps.step)
         steps.say(training.table(data.splits, data.labels))
         training.sample_sheet(data.train, data.labels, folder / "samples.png")
         steps.say(f"samples of what it learns from: {folder / 'samples.png'}")

@@ -51,7 +51,7 @@ KEYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LiveSettings:
     """What is shown and how, as of now.
 
     Attributes:
@@ -81,7 +81,7 @@ class Controls:
     """
 
     def __init__(
-        self, settings: Settings, wake: threading.Condition, clock: Callable[[], float] = time.monotonic
+        self, settings: LiveSettings, wake: threading.Condition, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings = settings
         self._wake = wake
@@ -94,7 +94,7 @@ class Controls:
         self.changes = 0
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> LiveSettings:
         return self._settings
 
     @property

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vidcam.live.capture import Capture
-from vidcam.live.controls import Controls, Settings
-from vidcam.live.explaining import Explaining, Seen
+from vidcam.live.controls import Controls, LiveSettings
+from vidcam.live.explaining import ExplainedFrame, Explaining
 from vidcam.live.painter import OLD, Painter, lost, waiting
 from vidcam.live.slot import Item, Slot
 from vidcam.types import Array
@@ -48,7 +48,7 @@ class Painted:
     number: int
     time: float
     fresh: bool
-    settings: Settings
+    settings: LiveSettings
 
 
 class Output(Protocol):
@@ -118,7 +118,7 @@ class Display:
     def __init__(
         self,
         frames: Slot[Array],
-        maps: Slot[Seen],
+        maps: Slot[ExplainedFrame],
         controls: Controls,
         capture: Capture,
         explaining: Explaining,
@@ -180,8 +180,8 @@ class Display:
     def _draw(
         self,
         item: Item[Array] | None,
-        seen: Item[Seen] | None,
-        settings: Settings,
+        seen: Item[ExplainedFrame] | None,
+        settings: LiveSettings,
         *,
         fresh: bool,
         now: float,

@@ -13,7 +13,7 @@ from typing import Any
 from vidcam.cam import METHODS, Explainer, alternatives
 from vidcam.cam.targets import TOP
 from vidcam.errors import UsageError
-from vidcam.live.controls import Controls, Settings
+from vidcam.live.controls import Controls, LiveSettings
 from vidcam.live.slot import Slot
 from vidcam.pipeline.scenes import Scenes
 from vidcam.render.flow import Motions
@@ -25,7 +25,7 @@ two explain intervals. A camera much faster than the explainer has one soon; for
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ExplainedFrame:
     """What the model sees in a frame.
 
     Attributes:
@@ -42,7 +42,7 @@ class Seen:
     explanation: Explanation
     frame: int
     labels: tuple[str, ...]
-    settings: Settings
+    settings: LiveSettings
     cut: bool
     motion: Array | None
     seconds: float
@@ -74,7 +74,7 @@ class Explaining:
         self,
         make: Callable[[str], Explainer],
         frames: Slot[Array],
-        maps: Slot[Seen],
+        maps: Slot[ExplainedFrame],
         controls: Controls,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -130,7 +130,7 @@ class Explaining:
         self._took = self._ready - began
         neither = explainer.classifier.neither
         cut = self._scenes.cut(fitted)
-        seen = Seen(explanation, item.number, labels, settings, cut, motion, self._took, neither)
+        seen = ExplainedFrame(explanation, item.number, labels, settings, cut, motion, self._took, neither)
         self._controls.seen(explanation.targets[0], labels)
         self.busy = ""
         self._maps.put(seen, item.time)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vidcam.live.controls import HELP, Settings
-from vidcam.live.explaining import Seen
+from vidcam.live.controls import HELP, LiveSettings
+from vidcam.live.explaining import ExplainedFrame
 from vidcam.live.slot import Item
 from vidcam.pipeline.draw import caption_text
 from vidcam.render import History, compose, draw_caption, draw_colorbar, histories
@@ -30,7 +30,7 @@ class Painter:
         self._number = 0
         self._shown: tuple[Array, float] | None = None
 
-    def paint(self, rgb: Array, seen: Item[Seen] | None, settings: Settings) -> Array:
+    def paint(self, rgb: Array, seen: Item[ExplainedFrame] | None, settings: LiveSettings) -> Array:
         """Draws a picture.
 
         Args:
@@ -65,7 +65,7 @@ class Painter:
             draw_caption(picture, text, left=left, faint=nothing)
         return picture
 
-    def _scaled(self, seen: Item[Seen]) -> tuple[Array, float]:
+    def _scaled(self, seen: Item[ExplainedFrame]) -> tuple[Array, float]:
         """Returns the map to show and its hottest value; each map counts once, however often it is drawn."""
         made = seen.value
         if self._history is None:  # how maps are scaled does not change in a session
@@ -95,7 +95,7 @@ def waiting(size: tuple[int, int], text: str) -> Array:
     return picture
 
 
-def with_figures(picture: Array, lines: Sequence[str], settings: Settings) -> Array:
+def with_figures(picture: Array, lines: Sequence[str], settings: LiveSettings) -> Array:
     """Returns a picture with lines of text in its lower right corner, the last one lowest, and the keys if asked."""
     shown = picture.copy()
     bottom = shown.shape[0] - 4

@@ -33,11 +33,11 @@ CONNECTIONS = 64
 VIEWERS = 16
 LARGEST_REQUEST = 1024
 """Bytes of a control's body."""
-PATIENCE = 10.0
+CLIENT_SECONDS = 10.0
 """Seconds that a client may take to send a request or to take an answer."""
 FRAME_WAIT = 2.0
 """Seconds that a request for the next picture waits for it."""
-GONE = 3.0
+VIEWER_GONE = 3.0
 """Seconds after its last request for which a viewer counts as there."""
 QUALITY = 80
 SNAPSHOT_PAUSE = 1.0
@@ -97,7 +97,7 @@ class Server:
             thread.start()
 
     def wanted(self) -> bool:
-        return time.monotonic() - self._asked < GONE
+        return time.monotonic() - self._asked < VIEWER_GONE
 
     def show(self, shown: Painted) -> None:
         self._newest.put(shown, shown.time)
@@ -135,13 +135,13 @@ class Server:
     def admits(self, viewer: str) -> bool:
         """Tells whether a viewer may look; there is room for so many."""
         now = time.monotonic()
-        self._viewers = {v: t for v, t in self._viewers.copy().items() if now - t < GONE}
+        self._viewers = {v: t for v, t in self._viewers.copy().items() if now - t < VIEWER_GONE}
         return viewer in self._viewers or len(self._viewers) < VIEWERS
 
     def state(self) -> dict[str, Any]:
         """Returns what the page shows beside the picture."""
         now = time.monotonic()
-        viewers = sum(now - t < GONE for t in self._viewers.copy().values())
+        viewers = sum(now - t < VIEWER_GONE for t in self._viewers.copy().values())
         return {**self._state(), "viewers": viewers}
 
     def control(self, request: Any) -> None:
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "vidcam"
     sys_version = ""
-    timeout = PATIENCE
+    timeout = CLIENT_SECONDS
     disable_nagle_algorithm = True
     server: _Http
 

@@ -20,13 +20,13 @@ from vidcam.cam.targets import CLIP_TOP
 from vidcam.errors import UsageError, VidcamError
 from vidcam.live.address import parse_address
 from vidcam.live.capture import Capture
-from vidcam.live.controls import VIEWS, Controls, Settings
+from vidcam.live.controls import VIEWS, Controls, LiveSettings
 from vidcam.live.display import INTERVAL, Display, Painted
-from vidcam.live.explaining import Explaining, Seen
+from vidcam.live.explaining import ExplainedFrame, Explaining
 from vidcam.live.keeping import Recorder, snapshot, stamped, unused
 from vidcam.live.server import Server
 from vidcam.live.slot import Slot
-from vidcam.live.window import Window, display_problem
+from vidcam.live.window import DesktopWindow, display_problem
 from vidcam.media.feeds.base import Feed
 from vidcam.media.feeds.open import feed_opener
 from vidcam.media.write.recording import check_recording
@@ -125,7 +125,7 @@ def live(
     if problem and address is None:
         raise VidcamError(f"{problem}, so no window can be opened; --serve PORT shows the view in a browser instead")
     make = _maker(model, how, top_channels)
-    session = _Session(opener, make, Settings(look, how.method, how.target), mirror=mirror)
+    session = _Session(opener, make, LiveSettings(look, how.method, how.target), mirror=mirror)
     with ExitStack() as stack:
         stack.enter_context(_quick_switches())
         stack.enter_context(session)
@@ -140,7 +140,7 @@ def live(
         for note in session.capture.notes:
             say(f"note: {note}")
         if not problem:
-            window = Window(session.controls, session.lines)
+            window = DesktopWindow(session.controls, session.lines)
             stack.callback(window.close)
             session.display.outputs.append(window)
             session.pump = window.pump
@@ -157,12 +157,12 @@ class _Session:
     """The parts of a session and their threads; a context manager that ends them."""
 
     def __init__(
-        self, opener: Callable[[], Feed], make: Callable[[str], Explainer], settings: Settings, *, mirror: bool
+        self, opener: Callable[[], Feed], make: Callable[[str], Explainer], settings: LiveSettings, *, mirror: bool
     ) -> None:
         wake = threading.Condition()
         frames: Slot[Array] = Slot(wake)
         self._frames = frames
-        self._maps: Slot[Seen] = Slot(wake)
+        self._maps: Slot[ExplainedFrame] = Slot(wake)
         self.controls = Controls(settings, wake)
         self.capture = Capture(opener, frames, self.controls, mirror=mirror)
         self.explaining = Explaining(make, frames, self._maps, self.controls)

@@ -14,7 +14,7 @@ from vidcam.live.display import Painted
 from vidcam.live.painter import with_figures
 
 TITLE = "vidcam live"
-LARGEST = (1600, 900)
+LARGEST_WINDOW = (1600, 900)
 """(width, height) in pixels that a new window has at most; it can be resized."""
 _PROBE = "import cv2, os; cv2.namedWindow('vidcam'); os._exit(0)"
 
@@ -41,7 +41,7 @@ def display_problem() -> str:
     return f"the display {os.environ.get('DISPLAY', '')} cannot be opened"
 
 
-class Window:
+class DesktopWindow:
     """Shows pictures and reads keys.
 
     Args:
@@ -64,7 +64,7 @@ class Window:
         if not self._opened:
             cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         if size != self._size:
-            scale = min(1.0, LARGEST[0] / size[0], LARGEST[1] / size[1])
+            scale = min(1.0, LARGEST_WINDOW[0] / size[0], LARGEST_WINDOW[1] / size[1])
             cv2.resizeWindow(TITLE, round(size[0] * scale), round(size[1] * scale))
             self._size = size
         cv2.imshow(TITLE, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

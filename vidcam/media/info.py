@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-Kind = Literal["video", "animation", "image"]
+MediaKind = Literal["video", "animation", "image"]
 
 DEFAULT_MAX_PIXELS = 2**26
 """67 million pixels a frame: an 8192 x 8192 picture passes, 8K video (33 million) with room to spare."""
@@ -40,7 +40,7 @@ class Info:
     """
 
     path: str
-    kind: Kind
+    kind: MediaKind
     size: tuple[int, int]
     fps: Fraction | None = None
     frames: int | None = None

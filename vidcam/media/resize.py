@@ -7,7 +7,7 @@ import numpy as np
 from vidcam.types import Array
 
 
-def fitted(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
+def size_within(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     """Returns a (width, height) brought down so that its longer side is at most `max_size`."""
     longer = max(size)
     if max_size is None or longer <= max_size:

@@ -18,7 +18,7 @@ import numpy as np
 
 from vidcam.metrics.randomization import rank_correlation
 from vidcam.metrics.regions import smaller
-from vidcam.render import spread
+from vidcam.render import lay_over
 from vidcam.types import Array, Explanation, Placement, Track
 
 FIFTH = 0.2
@@ -261,7 +261,7 @@ class Agreement:
                 None if raw is None else hottest(raw, e.placement) for raw, e in zip(seen, explanations, strict=True)
             ]
             inside, small = _common(tuple(e.placement for e in explanations))
-            laid = [None if r is None else spread(r, p)[inside] for r, p in zip(seen, small, strict=True)]
+            laid = [None if r is None else lay_over(r, p)[inside] for r, p in zip(seen, small, strict=True)]
             for found, (a, b) in zip(self._found, self._pairs, strict=True):
                 one, other, here, there = laid[a], laid[b], points[a], points[b]
                 if one is None or other is None or here is None or there is None:
@@ -334,5 +334,5 @@ def _alike(a: Sequence[str], b: Sequence[str], neither: tuple[str | None, str | 
 def _common(placements: tuple[Placement, ...]) -> tuple[Array, tuple[Placement, ...]]:
     """Returns which cells of the common grid all models saw, bool (h, w), and the placements on it."""
     small = tuple(smaller(placement, SIDE) for placement in placements)
-    seen = [spread(np.ones((1, 1), np.float32), placement) > 0.0 for placement in small]
+    seen = [lay_over(np.ones((1, 1), np.float32), placement) > 0.0 for placement in small]
     return np.logical_and.reduce(seen), small

@@ -10,7 +10,7 @@ import numpy as np
 from vidcam.errors import VidcamError
 from vidcam.types import Array, Box
 
-COLUMNS = ("file", "xmin", "ymin", "xmax", "ymax")
+BOX_COLUMNS = ("file", "xmin", "ymin", "xmax", "ymax")
 
 
 def pointing(heat: Array, boxes: list[Box]) -> float:
@@ -41,7 +41,7 @@ def energy(heat: Array, boxes: list[Box]) -> float:
     return float(heat[_inside(heat.shape, boxes)].sum()) / total if total > 0 else 0.0
 
 
-def area(shape: tuple[int, ...], boxes: list[Box]) -> float:
+def box_area(shape: tuple[int, ...], boxes: list[Box]) -> float:
     """Returns the share of a picture that lies inside the boxes, 0 to 1: the energy of evenly spread heat.
 
     Args:
@@ -76,14 +76,14 @@ def read_boxes(file: Path) -> dict[str, list[Box]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.DictReader(lines):
-                x0, y0, x1, y1 = (float(row[name]) for name in COLUMNS[1:])
+                x0, y0, x1, y1 = (float(row[name]) for name in BOX_COLUMNS[1:])
                 if not (x0 < x1 and y0 < y1):
                     raise ValueError(f"box {x0:g} {y0:g} {x1:g} {y1:g} is empty")
                 found.setdefault(row["file"], []).append((x0, y0, x1, y1))
     except (OSError, UnicodeDecodeError) as error:
         raise VidcamError(f"{file}: cannot be read ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise VidcamError(f"{file}: not a CSV of boxes with the columns {', '.join(COLUMNS)} ({error})") from error
+        raise VidcamError(f"{file}: not a CSV of boxes with the columns {', '.join(BOX_COLUMNS)} ({error})") from error
     return found
 
 
@@ -95,6 +95,6 @@ def find_boxes(folder: Path) -> Path | None:
                 header = next(csv.reader(lines), [])
         except (OSError, UnicodeDecodeError):
             continue
-        if set(COLUMNS) <= set(header):
+        if set(BOX_COLUMNS) <= set(header):
             return file
     return None

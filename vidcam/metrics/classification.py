@@ -15,7 +15,7 @@ import numpy as np
 from vidcam.types import Array
 
 TINY = 1e-7
-BINS = 15
+CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def score(probabilities: Array, classes: Array, labels: Sequence[str]) -> Scores
     )
 
 
-def reliability(probabilities: Array, classes: Array, bins: int = BINS) -> Reliability:
+def reliability(probabilities: Array, classes: Array, bins: int = CALIBRATION_BINS) -> Reliability:
     """Compares how sure a classifier is with how often it is right.
 
     Args:

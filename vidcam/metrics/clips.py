@@ -13,11 +13,11 @@ import numpy as np
 from vidcam.cam import Explainer
 from vidcam.cam.targets import Target
 from vidcam.metrics.controls import CONTROLS, control_map
-from vidcam.metrics.faithfulness import Once, options_of
+from vidcam.metrics.faithfulness import Once, explainer_options
 from vidcam.metrics.flicker import flicker, lag, switches
 from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.steadiness import Steadiness
-from vidcam.render import History, Look, histories, spread
+from vidcam.render import History, Look, histories, lay_over
 from vidcam.render.flow import Motions
 from vidcam.render.look import Normalization
 from vidcam.types import Array, Classifier, Frame, Placement
@@ -62,7 +62,7 @@ def measure_clip(
         A row for each method: `method`; `flicker` of the maps, each by its own maximum; `flicker_shown`, as
         `vidcam run` shows them by default; `switches`, how often the explained class changes.
     """
-    explainers = [Explainer(classifier, m, batch_size=1, **options_of(m, options)) for m in methods]
+    explainers = [Explainer(classifier, m, batch_size=1, **explainer_options(m, options)) for m in methods]
     kept: dict[str, list[Array]] = {name: [] for name in (*methods, *CONTROLS)}
     times: list[float] = []
     targets: list[tuple[int, ...]] = []
@@ -116,7 +116,7 @@ def measure_steadiness(
         A row for each of `WAYS`: `method`, its name; `E`, see `steadiness`; `lag` in seconds behind the unsmoothed
         maps; `insertion`, see `Perturbation`, the mean over `SAMPLES` frames at most; `flicker`.
     """
-    explainer = Explainer(classifier, method, batch_size=1, **options_of(method, options))
+    explainer = Explainer(classifier, method, batch_size=1, **explainer_options(method, options))
     motions, steadiness = Motions(), Steadiness(len(WAYS))
     histories = [History(kind, smooth) for kind, smooth, _ in WAYS.values()]
     heat: list[list[Array]] = [[] for _ in WAYS]
@@ -196,7 +196,7 @@ def _insertions(
         whole = (0.0, 0.0, float(size[0]), float(size[1]))
         measures = Once(Perturbation(x, score))
         for scores, shown in zip(found, heat, strict=True):
-            scores.append(measures.measure(spread(shown[number], Placement(size, size, whole, whole)))["insertion"])
+            scores.append(measures.measure(lay_over(shown[number], Placement(size, size, whole, whole)))["insertion"])
     return found
 
 

@@ -11,7 +11,7 @@ from vidcam.types import Array
 
 CENTRE = 0.25
 """Standard deviation of the centred map, in shares of the sides."""
-BLUR = 0.125
+MAP_BLUR = 0.125
 """Standard deviation of the blur of the blurred random map, in shares of the longer side: about as smooth as the maps
 of class activation methods are."""
 
@@ -23,7 +23,7 @@ def random_map(shape: tuple[int, int], seed: Sequence[int]) -> Array:
 
 def blurred_random_map(shape: tuple[int, int], seed: Sequence[int]) -> Array:
     """Returns random heat in a few smooth blobs, float32 (h, w), from 0 to 1: `random_map` under a Gaussian blur."""
-    sigma = BLUR * max(shape)
+    sigma = MAP_BLUR * max(shape)
     blurred = cv2.GaussianBlur(random_map(shape, seed), (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     low, high = float(blurred.min()), float(blurred.max())
     return (blurred - low) / (high - low) if high > low else np.ones(shape, np.float32)

@@ -17,12 +17,12 @@ import numpy as np
 from vidcam.cam import Explainer, find_method, resolve_target
 from vidcam.cam.targets import Target
 from vidcam.errors import UsageError
-from vidcam.metrics.boxes import area, energy, pointing
+from vidcam.metrics.boxes import box_area, energy, pointing
 from vidcam.metrics.controls import CONTROLS, control_map
 from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import entropy_rise, permuted_weights, rank_correlation
 from vidcam.metrics.road import Road
-from vidcam.render import spread
+from vidcam.render import lay_over
 from vidcam.types import Array, Box, Classifier, OpenNetwork, Placement, Progress
 
 EQUAL = 1e-4
@@ -30,7 +30,7 @@ EQUAL = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class MeasuredPicture:
     """A picture to measure on.
 
     Attributes:
@@ -82,7 +82,7 @@ def check_methods(names: Sequence[str], top_channels: int | None = None) -> tupl
     return tuple(methods)
 
 
-class Method:
+class MeasuredMethod:
     """A class activation method as it is measured: its maps, and those of the model with permuted weights.
 
     Args:
@@ -131,7 +131,7 @@ class Control:
 
 def measure_pictures(
     classifier: Classifier,
-    pictures: Iterable[Picture],
+    pictures: Iterable[MeasuredPicture],
     methods: Sequence[str],
     *,
     count: int,
@@ -162,7 +162,7 @@ def measure_pictures(
         `emprt`, the rise of the entropy from the one map to the other; `ms`, how long the map took.
     """
     known = _methods(classifier, methods, seed, options)
-    makers: list[Method | Control] = [*known, *(Control(name, seed) for name in CONTROLS)]
+    makers: list[MeasuredMethod | Control] = [*known, *(Control(name, seed) for name in CONTROLS)]
     predict = known[0].explainer.predict
     chosen = resolve_target(target, classifier.labels)
     rows: list[dict[str, Any]] = []
@@ -187,17 +187,19 @@ def measure_pictures(
     return rows
 
 
-def _methods(classifier: Classifier, names: Sequence[str], seed: int, options: Mapping[str, Any]) -> list[Method]:
+def _methods(
+    classifier: Classifier, names: Sequence[str], seed: int, options: Mapping[str, Any]
+) -> list[MeasuredMethod]:
     """Returns methods that share the network's graph, and that of the network with permuted weights."""
-    first = {**options_of(names[0], options), "batch_size": 32}
+    first = {**explainer_options(names[0], options), "batch_size": 32}
     own, untrained = Explainer(classifier, names[0], **first), None
     if classifier.network is not None and not isinstance(classifier.network, OpenNetwork):
         untrained = Explainer(classifier, names[0], **first, weights=permuted_weights(classifier.model, seed))
     found = []
     for name in names:
-        channels = options_of(name, options).get("top_channels")
+        channels = explainer_options(name, options).get("top_channels")
         other = None if untrained is None else untrained.by(name, top_channels=channels)
-        found.append(Method(own.by(name, top_channels=channels), other))
+        found.append(MeasuredMethod(own.by(name, top_channels=channels), other))
     return found
 
 
@@ -225,7 +227,7 @@ class Once:
 
 
 def _measure(
-    maker: Method | Control, fitted: Fitted, measures: Once, picture: Picture
+    maker: MeasuredMethod | Control, fitted: Fitted, measures: Once, picture: MeasuredPicture
 ) -> tuple[dict[str, float], tuple[int, int]]:
     """Returns a map's figures and its (rows, columns)."""
     maker.map(fitted)  # the first of a size, and some later ones, compile for it, which is not the map's time
@@ -236,23 +238,23 @@ def _measure(
     size = fitted.placement.input
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
     on_input = Placement(size, size, whole, whole)
-    heat = spread(raw, on_input)
+    heat = lay_over(raw, on_input)
     untrained = maker.untrained_map(fitted)
     row = measures.measure(heat)
     if picture.boxes:
-        on_frame = spread(raw, fitted.placement)
+        on_frame = lay_over(raw, fitted.placement)
         boxes = list(picture.boxes)
         row |= {"pointing": pointing(on_frame, boxes), "energy": energy(on_frame, boxes)}
-        row["box"] = area(on_frame.shape, boxes)
+        row["box"] = box_area(on_frame.shape, boxes)
     if untrained is not None:
         row["untrained"] = rank_correlation(raw, untrained)
-        rise = entropy_rise(heat, spread(untrained, on_input))
+        rise = entropy_rise(heat, lay_over(untrained, on_input))
         if math.isfinite(rise):
             row["emprt"] = rise
     return (row if isinstance(maker, Control) else {**row, "ms": ms}), (raw.shape[0], raw.shape[1])
 
 
-def options_of(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def explainer_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns those of `Explainer`'s options that a method takes."""
     return {name: value for name, value in options.items() if name != "top_channels" or find_method(method).scored}
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidcam.types import Array
 
-WEIGHTS = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
+NEIGHBOUR_WEIGHTS = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
 CLOSE = 3e-4
 """Of the first residual: where solving ends."""
 CYCLES = 60
@@ -60,7 +60,7 @@ def impute(picture: Array, removed: Array) -> Array:
 
 def _around(values: Array) -> Array:
     """Returns each pixel's weighted sum of its neighbours; there is nothing beyond the edge."""
-    summed: Array = cv2.filter2D(values, -1, WEIGHTS, borderType=cv2.BORDER_CONSTANT)
+    summed: Array = cv2.filter2D(values, -1, NEIGHBOUR_WEIGHTS, borderType=cv2.BORDER_CONSTANT)
     return summed.reshape(values.shape)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from vidcam.types import Array
 
-FEW = 25
+EXACT_BELOW = 25
 """Pictures that one alone gets right, below which the test is exact."""
 LEVEL = 0.05
 """Probability below which a difference is not put down to chance."""
@@ -57,7 +57,7 @@ class McNemar:
     @property
     def exact(self) -> bool:
         """Whether p is the binomial distribution's."""
-        return self.first_only + self.second_only < FEW
+        return self.first_only + self.second_only < EXACT_BELOW
 
     @property
     def count(self) -> int:
@@ -126,7 +126,7 @@ def mcnemar_p(first_only: int, second_only: int) -> float:
         second_only: that the second alone does.
     """
     apart = first_only + second_only
-    if apart < FEW:
+    if apart < EXACT_BELOW:
         tail = sum(math.comb(apart, k) for k in range(min(first_only, second_only) + 1))
         return min(1.0, 2.0 * tail / float(2**apart))
     square = max(0, abs(first_only - second_only) - 1) ** 2 / apart

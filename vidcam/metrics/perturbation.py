@@ -50,7 +50,7 @@ def replaced(picture: Array, by: Array, order: Array, steps: int = STEPS) -> lis
     return series
 
 
-def area(scores: Array) -> float:
+def area_under(scores: Array) -> float:
     """Returns the area under scores at equal distances from 0 to 1, by the trapezoidal rule."""
     scores = np.asarray(scores, np.float64)
     return float((scores[1:] + scores[:-1]).sum() / (2 * (len(scores) - 1)))
@@ -62,7 +62,7 @@ def blurred(picture: Array) -> Array:
     return cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
 
 
-def plain(picture: Array) -> Array:
+def one_color(picture: Array) -> Array:
     """Returns a picture of one colour, the mean of another."""
     return np.broadcast_to(picture.mean(axis=(0, 1)).round().astype(np.uint8), picture.shape)
 
@@ -99,7 +99,7 @@ class Perturbation:
         self._picture = picture
         self._score = score
         self._steps = steps
-        self._plain, self._blurred = plain(picture), blurred(picture)
+        self._plain, self._blurred = one_color(picture), blurred(picture)
         self._whole, self._at_plain, self._at_blurred = score([picture, self._plain, self._blurred]).tolist()
 
     def measure(self, heat: Array) -> dict[str, float]:
@@ -117,8 +117,8 @@ class Perturbation:
         scores = self._score([*fewer, *more, shown_only(self._picture, heat)])
         falling, rising, kept = scores[: len(fewer)], scores[len(fewer) : -1], float(scores[-1])
         return {
-            "insertion": area(np.array([self._at_blurred, *rising, self._whole])),
-            "deletion": area(np.array([self._whole, *falling, self._at_plain])),
+            "insertion": area_under(np.array([self._at_blurred, *rising, self._whole])),
+            "deletion": area_under(np.array([self._whole, *falling, self._at_plain])),
             "drop": max(0.0, self._whole - kept) / self._whole if self._whole > 0 else 0.0,
             "increase": float(kept > self._whole),
         }

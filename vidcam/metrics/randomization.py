@@ -9,7 +9,7 @@ import numpy as np
 
 from vidcam.types import Array
 
-BINS = 100
+HISTOGRAM_BINS = 100
 """Of the histogram whose entropy is taken."""
 
 
@@ -47,7 +47,7 @@ def rank_correlation(a: Array, b: Array) -> float:
     return float(x @ y) / scale if scale > 0 else 0.0
 
 
-def entropy(heat: Array, bins: int = BINS) -> float:
+def entropy(heat: Array, bins: int = HISTOGRAM_BINS) -> float:
     """Returns how many different things a map says: the entropy of its values' histogram, in nats.
 
     Args:

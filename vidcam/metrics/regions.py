@@ -19,7 +19,7 @@ import numpy as np
 
 from vidcam.errors import UsageError, VidcamError
 from vidcam.metrics.controls import centred_map
-from vidcam.render import moved, spread
+from vidcam.render import lay_over, moved
 from vidcam.types import Array, Box, Placement, Track
 
 SIDES = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
@@ -260,13 +260,13 @@ def shares_of(track: Track, region: Region) -> Shares:
     """
     small = smaller(track.placement, SIDE)
     grid = (track.maps.shape[1], track.maps.shape[2])
-    even, centre = spread(np.ones(grid, np.float32), small), spread(centred_map(grid), small)
+    even, centre = lay_over(np.ones(grid, np.float32), small), lay_over(centred_map(grid), small)
     found = np.full((3, len(track)), math.nan)
     for i, (index, time, raw) in enumerate(zip(track.indices.tolist(), track.times.tolist(), track.maps, strict=True)):
         inside = region.mask(index, time, track.placement.frame, small.frame)
         if inside is None:
             continue
-        maps = (spread(raw, small) if np.isfinite(raw).all() else np.zeros_like(even), even, centre)
+        maps = (lay_over(raw, small) if np.isfinite(raw).all() else np.zeros_like(even), even, centre)
         sums = [(float(m[inside].sum(dtype=np.float64)), float(m.sum(dtype=np.float64))) for m in maps]
         found[:, i] = [part / whole if whole > 0 else math.nan for part, whole in sums]
     return Shares(*found)

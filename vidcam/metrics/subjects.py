@@ -11,10 +11,10 @@ import numpy as np
 from vidcam.errors import VidcamError
 from vidcam.media import open_source
 from vidcam.metrics.boxes import find_boxes, read_boxes
-from vidcam.metrics.faithfulness import Picture
+from vidcam.metrics.faithfulness import MeasuredPicture
 from vidcam.types import Box
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Subjects:
     boxes: dict[Path, tuple[Box, ...]]
     clip: bool
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[MeasuredPicture]:
         """Yields the pictures of a folder."""
         for file in self.files:
             with open_source(file) as source:
                 frame = next(iter(source))
-            yield Picture(file.name, frame.rgb(), self.boxes.get(file, ()))
+            yield MeasuredPicture(file.name, frame.rgb(), self.boxes.get(file, ()))
 
 
 def find_subjects(data: Path, limit: int | None = None, seed: int = 0) -> Subjects:
@@ -57,7 +57,7 @@ def find_subjects(data: Path, limit: int | None = None, seed: int = 0) -> Subjec
     if not data.is_dir():
         with open_source(data) as source:  # says what is wrong with it
             return Subjects([data], {}, source.info.kind != "image")
-    found = sorted(f for f in data.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    found = sorted(f for f in data.rglob("*") if f.suffix.lower() in PICTURE_SUFFIXES and not f.name.startswith("."))
     table = find_boxes(data)
     boxes: dict[Path, tuple[Box, ...]] = {}
     if table is not None:
@@ -70,6 +70,6 @@ def find_subjects(data: Path, limit: int | None = None, seed: int = 0) -> Subjec
             boxes[matches[0]] = tuple(listed)
         found = sorted(boxes)
     if not found:
-        raise VidcamError(f"{data}: no pictures in it ({', '.join(SUFFIXES)})")
+        raise VidcamError(f"{data}: no pictures in it ({', '.join(PICTURE_SUFFIXES)})")
     order = np.random.default_rng(seed).permutation(len(found))[:limit]
     return Subjects([found[i] for i in order], boxes, False)

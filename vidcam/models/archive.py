@@ -25,7 +25,7 @@ from vidcam.errors import UsageError, VidcamError
 from vidcam.models.classifier import Classifier
 
 ENTRY = "vidcam.json"
-FORMAT = 1
+CARD_FORMAT = 1
 CODE_LAYERS = ("Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
 """Keras layers whose saved form is, or points at, code."""
 WEIGHTS = "model.weights.h5"
@@ -133,8 +133,8 @@ def read_card(path: Path) -> dict[str, Any]:
             card: dict[str, Any] = json.loads(archive.read(ENTRY))
         except ValueError as error:
             raise VidcamError(f"{path}: its {ENTRY} is damaged ({error})") from error
-    if card.get("format") != FORMAT:
-        raise VidcamError(f"{path}: its {ENTRY} is of format {card.get('format')}; this vidcam reads {FORMAT}")
+    if card.get("format") != CARD_FORMAT:
+        raise VidcamError(f"{path}: its {ENTRY} is of format {card.get('format')}; this vidcam reads {CARD_FORMAT}")
     return card
 
 
@@ -156,7 +156,7 @@ def save_classifier(classifier: Classifier, path: str | Path, extra: Mapping[str
         raise UsageError(f"{path}: models are saved as .keras files")
     card = {
         **(extra or {}),
-        "format": FORMAT,
+        "format": CARD_FORMAT,
         "name": classifier.name,
         "labels": list(classifier.labels),
         "preprocess": classifier.preprocess,

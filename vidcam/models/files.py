@@ -19,8 +19,8 @@ from typing import Any, Literal
 from vidcam.errors import VidcamError
 from vidcam.models.archive import check_members
 
-Kind = Literal["keras", "onnx", "tflite", "saved_model", "frozen", "ir"]
-TITLES: dict[Kind, str] = {
+FileKind = Literal["keras", "onnx", "tflite", "saved_model", "frozen", "ir"]
+TITLES: dict[FileKind, str] = {
     "keras": "Keras",
     "onnx": "ONNX",
     "tflite": "TFLite",
@@ -28,7 +28,7 @@ TITLES: dict[Kind, str] = {
     "frozen": "TensorFlow graph",
     "ir": "OpenVINO IR",
 }
-TEACHABLE = ("keras_model.h5", "model_unquant.tflite", "model.tflite", "model.savedmodel")
+TEACHABLE_FILES = ("keras_model.h5", "model_unquant.tflite", "model.tflite", "model.savedmodel")
 """The names that Teachable Machine gives to what it exports, beside a labels.txt."""
 LABELS = "labels.txt"
 READABLE = "vidcam reads Keras, ONNX, TFLite, SavedModel, frozen TensorFlow graphs and OpenVINO IR"
@@ -50,7 +50,7 @@ class ModelFile:
         keeper: keeps a folder that an archive was unpacked to; it goes when this does.
     """
 
-    kind: Kind
+    kind: FileKind
     path: Path
     named: Path
     labels: Path | None = None
@@ -90,7 +90,7 @@ def find_model(path: Path) -> ModelFile:
     return ModelFile(_kind(path, head), _whole(path), path, _labels_beside(path))
 
 
-def _kind(path: Path, head: bytes) -> Kind:
+def _kind(path: Path, head: bytes) -> FileKind:
     suffix = path.suffix.lower()
     if head[:4] == b"\x89HDF" or suffix in (".h5", ".hdf5", ".keras"):
         return "keras"
@@ -124,7 +124,7 @@ def _is_safetensors(head: bytes) -> bool:
 def _labels_beside(path: Path) -> Path | None:
     """Returns the class names of a file that carries one of Teachable Machine's names, None for any other."""
     beside = path.parent / LABELS
-    return beside if path.name in TEACHABLE and beside.is_file() and _is_numbered(beside) else None
+    return beside if path.name in TEACHABLE_FILES and beside.is_file() and _is_numbered(beside) else None
 
 
 def _is_numbered(labels: Path) -> bool:
@@ -138,7 +138,7 @@ def _is_numbered(labels: Path) -> bool:
 def _in_folder(folder: Path, named: Path, keeper: Any = None) -> ModelFile:
     if (folder / "saved_model.pb").is_file():
         return ModelFile("saved_model", folder, named, _labels_beside(folder), keeper)
-    candidates = [folder / name for name in TEACHABLE if (folder / name).exists()]
+    candidates = [folder / name for name in TEACHABLE_FILES if (folder / name).exists()]
     if not candidates:
         candidates = sorted(
             p for p in (*folder.iterdir(), *folder.glob("onnx/*.onnx"))

@@ -14,7 +14,7 @@ from vidcam.models.zoo import imagenet_labels
 from vidcam.types import Fit, Labels
 
 IMAGENET = 1000
-BACKGROUND = "background"
+BACKGROUND_LABEL = "background"
 
 
 def open_classifier(
@@ -93,7 +93,7 @@ def _labels(given: Labels | None, told: Told, classes: int) -> tuple[tuple[str, 
     if given is not None:
         labels = tuple(given) if isinstance(given, tuple | list) else read_labels(given)
         if len(labels) == IMAGENET and classes == IMAGENET + 1:
-            labels = (BACKGROUND, *labels)
+            labels = (BACKGROUND_LABEL, *labels)
         if len(labels) != classes:
             raise UsageError(f"{len(labels)} labels were given, but the model has {classes} classes")
         return labels, ""
@@ -102,5 +102,5 @@ def _labels(given: Labels | None, told: Told, classes: int) -> tuple[tuple[str, 
     if classes == IMAGENET:
         return imagenet_labels(), "ImageNet's assumed"
     if classes == IMAGENET + 1:
-        return (BACKGROUND, *imagenet_labels()), "ImageNet's after a background class assumed"
+        return (BACKGROUND_LABEL, *imagenet_labels()), "ImageNet's after a background class assumed"
     return default_labels(classes), ""

@@ -13,7 +13,7 @@ from vidcam.models.bundle import check_bundle
 from vidcam.models.files import ModelFile
 from vidcam.models.protocol import fields
 
-LARGEST = 2**28
+LARGEST_TENSOR = 2**28
 """Numbers in one tensor of a network for one picture; a gigabyte of them."""
 GRAPH, NODE, INITIALIZER, ATTRIBUTE = 7, 1, 5, 5
 TENSORS, GRAPHS = (5, 10), (6, 11)
@@ -77,7 +77,7 @@ def _text(data: Any) -> str:
     return bytes(data).decode("utf-8", "replace")
 
 
-def check_size(model: Any, name: str) -> None:
+def check_tensors(model: Any, name: str) -> None:
     """Refuses a network whose tensors are too large to be computed.
 
     Raises:
@@ -88,7 +88,7 @@ def check_size(model: Any, name: str) -> None:
             count = 1
             for dimension in output.get_partial_shape() if output.get_partial_shape().rank.is_static else []:
                 count *= dimension.get_length() if dimension.is_static else 1
-            if count > LARGEST:
+            if count > LARGEST_TENSOR:
                 raise VidcamError(
                     f"{name}: {node.get_type_name()} gives {count:,} numbers for a picture, more than any classifier; "
                     "the file is damaged"

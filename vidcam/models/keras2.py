@@ -15,12 +15,12 @@ from typing import Any
 
 from vidcam._tensorflow import keras
 from vidcam.errors import VidcamError
-from vidcam.models.keras2_nodes import KINDS, OldNode, attribute
+from vidcam.models.keras2_nodes import NODE_KINDS, OldNode, attribute
 from vidcam.models.keras2_operations import FUNCTIONS, PACKAGE, OldFunction, hard_sigmoid
 
 Config = dict[str, Any]
-MODELS = ("Sequential", "Functional", "Model")
-RENAMED = {
+MODEL_CLASSES = ("Sequential", "Functional", "Model")
+RENAMED_CLASSES = {
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
@@ -63,11 +63,11 @@ def upgrade(model: Config, custom: Collection[str] = ()) -> Config:
 def _layer(old: Config, custom: frozenset[str]) -> Config:
     kind, config = _kind(old), old.get("config")
     name = str(old.get("name") or (config.get("name") if isinstance(config, dict) else "") or kind)
-    new: Config = {"class_name": RENAMED.get(kind, kind), "name": plain_name(name), "registered_name": None}
+    new: Config = {"class_name": RENAMED_CLASSES.get(kind, kind), "name": plain_name(name), "registered_name": None}
     if kind in custom:
         own = {**config, "name": plain_name(name)} if isinstance(config, dict) and "name" in config else config
         new |= {"module": None, "registered_name": kind, "config": own}
-    elif kind in MODELS:
+    elif kind in MODEL_CLASSES:
         new |= _model(kind, config, custom)
     elif kind in ("TFOpLambda", "SlicingOpLambda"):
         return _operation(old, name)
@@ -138,7 +138,7 @@ def _model(kind: str, config: Any, custom: frozenset[str]) -> Config:
             start = {"batch_shape": shape, "dtype": dtype, "name": f"{inside[0]['name']}_input"}
             inside.insert(0, {"module": "keras.layers", "class_name": "InputLayer", "config": start})
         return {"module": "keras", "config": {**new, "layers": inside}}
-    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in inside if layer["class_name"] in MODELS}
+    calls = {layer["name"]: len(layer["inbound_nodes"]) for layer in inside if layer["class_name"] in MODEL_CLASSES}
     _count_from_zero(inside, calls)
     ends = {}
     for key in ("input_layers", "output_layers"):
@@ -186,7 +186,7 @@ def _references(nodes: Any) -> Iterator[list[Any]]:
 
 def _arguments(kind: str, name: str, config: Config, custom: frozenset[str]) -> Config:
     """Returns the arguments of a layer that Keras has, as Keras 3 calls them."""
-    cls = getattr(keras.layers, RENAMED.get(kind, kind))
+    cls = getattr(keras.layers, RENAMED_CLASSES.get(kind, kind))
     accepted = {*inspect.signature(cls.__init__).parameters, *inspect.signature(keras.layers.Layer.__init__).parameters}
     new: Config = {}
     for key, value in config.items():
@@ -319,7 +319,7 @@ def _graph_node(old: Config, name: str) -> Config:
     config = old["config"]
     node, nodes = config.get("node_def"), old.get("inbound_nodes")
     kind = str(node.get("op")) if isinstance(node, dict) else "of no kind"
-    if kind not in KINDS or not isinstance(nodes, list):
+    if kind not in NODE_KINDS or not isinstance(nodes, list):
         raise _unreadable(name, "TensorFlowOpLayer", f"the operation {kind}")
     try:
         attributes = {k: attribute(v) for k, v in node.get("attr", {}).items() if not k.startswith("_")}

@@ -16,7 +16,7 @@ from vidcam.models.keras2_operations import PACKAGE
 
 SCALING = ("RealDiv", "Div", "Mul", "Sub", "Add", "AddV2", "BiasAdd")
 """Kinds by which `preprocess_input` scales pixels."""
-KINDS = frozenset(
+NODE_KINDS = frozenset(
     [
         *(
             *SCALING,
@@ -47,14 +47,14 @@ class OldNode(keras.layers.Layer):  # type: ignore[misc]
     """A node of a TensorFlow graph as a layer.
 
     Args:
-        kind: of the operation, one of `KINDS`.
+        kind: of the operation, one of `NODE_KINDS`.
         attributes: of the node, as Python's values.
         constants: inputs that are numbers, by their place among all inputs.
     """
 
     def __init__(self, kind: str, attributes: dict[str, Any], constants: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if kind not in KINDS:
+        if kind not in NODE_KINDS:
             raise ValueError(f"the operation {kind} is none of those that a model file may compute with")
         self.kind, self.attributes, self.constants = kind, attributes, constants
 

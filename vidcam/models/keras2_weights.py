@@ -12,7 +12,7 @@ from vidcam.models.keras2 import plain_name
 
 STATES = ("StateVar:0", "state_var:0", "count:0")
 """Ends of the names of what Keras 2 kept beside the weights: random generators, how many pictures were counted."""
-RENAMED = {"kernel": "depthwise_kernel"}
+RENAMED_WEIGHTS = {"kernel": "depthwise_kernel"}
 """What a weight is called in Keras 3 -> what a depthwise convolution called it in Keras 2."""
 
 
@@ -78,6 +78,8 @@ def _in_order(names: list[str], layer: Any, variables: list[Any]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for (name, _), end in ends.items():
         found.setdefault(end, []).append(name)
-    chosen = [found.get((owner, kind)) or found.get((owner, RENAMED.get(kind, kind)), []) for owner, kind in wanted]
+    chosen = [
+        found.get((owner, kind)) or found.get((owner, RENAMED_WEIGHTS.get(kind, kind)), []) for owner, kind in wanted
+    ]
     unique = all(len(c) == 1 for c in chosen) and max(Counter(wanted).values()) == 1
     return [c[0] for c in chosen] if unique and len({c[0] for c in chosen}) == len(names) else names

@@ -27,7 +27,7 @@ from vidcam.types import FITS, Fit
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".pb", ".xml", ".zip", ".pt", ".pth", ".safetensors")
 IMAGENET_CLASSES = 1000
-TEACHABLE: dict[str, Any] = {"preprocess": "tf", "fit": "crop", "preprocess_from": "Teachable Machine's"}
+TEACHABLE_CARD: dict[str, Any] = {"preprocess": "tf", "fit": "crop", "preprocess_from": "Teachable Machine's"}
 
 
 def load_model(
@@ -240,7 +240,7 @@ def _card(file: ModelFile, network: Any) -> dict[str, Any]:
     """Returns what is known of a file beside its network: what vidcam or Teachable Machine wrote to it."""
     card = read_card(file.path)
     if not card and is_teachable(network):
-        card = dict(TEACHABLE)
+        card = dict(TEACHABLE_CARD)
         if file.labels is not None:
             card["labels"] = read_labels(file.labels)
     return card

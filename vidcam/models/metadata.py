@@ -12,7 +12,7 @@ from vidcam.models.archive import SPARE
 
 NORMALIZATION, AXIS_LABELS = 1, 2
 """The kinds of a process unit and of an associated file, by TFLite's metadata schema."""
-NAME = "TFLITE_METADATA"
+METADATA_NAME = "TFLITE_METADATA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def read_metadata(path: Path) -> Metadata:
     try:
         root = _Table.root(path.read_bytes())
         data = next(
-            (_buffer(root, entry) for entry in root.tables(6) if entry.text(0) == NAME),
+            (_buffer(root, entry) for entry in root.tables(6) if entry.text(0) == METADATA_NAME),
             None,
         )
         if data is None:

@@ -18,12 +18,12 @@ from vidcam._openvino import core, last_words, ov
 from vidcam._tensorflow import silence
 from vidcam.errors import NoClassifier, Unsaid, UsageError, VidcamError
 from vidcam.models.files import TITLES, ModelFile
-from vidcam.models.guard import check_size, check_source
+from vidcam.models.guard import check_source, check_tensors
 from vidcam.models.plain import PASSING, Form, plain
 from vidcam.types import OpenNetwork
 
 EXPLAINS = "vidcam explains classifiers: one picture in, one list of classes out"
-LAYOUT = ("Reshape", "Squeeze", "Unsqueeze", *PASSING)
+LAYOUT_KINDS = ("Reshape", "Squeeze", "Unsqueeze", *PASSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _open(whole: Any, file: ModelFile, output: str | int | None) -> Opened:
     answer = _answer(whole, file, output)
     index = [o.get_node().get_name() for o in whole.outputs].index(answer.get_node().get_name())
     form = _form(picture, index, file)
-    check_size(whole, str(file.named))
+    check_tensors(whole, str(file.named))
     model, quantized = plain(whole, form)
     if not any(_has_positions(node) for node in model.get_ops()):
         raise _No(
@@ -107,7 +107,7 @@ def _has_positions(node: Any) -> bool:
 
 def _constant(value: Any) -> bool:
     node = value.get_node()
-    while node.get_type_name() in (*LAYOUT, "FakeQuantize"):
+    while node.get_type_name() in (*LAYOUT_KINDS, "FakeQuantize"):
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Constant")
 

@@ -11,7 +11,7 @@ from vidcam.models import zoo
 from vidcam.models.preprocess import PREPROCESSING
 
 OWN_SCALING = ("Rescaling", "Normalization")
-ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract")
+SCALING_LAYERS = ("TrueDivide", "Divide", "Multiply", "Subtract")
 BARE = {
     "mobilenet_v3_small": "tf",
     "mobilenet_v3_large": "tf",
@@ -74,7 +74,7 @@ def _starts_with_arithmetic(network: Any) -> bool:
         if hasattr(operation, "scales"):  # an operation of Keras 2, which is a layer in Keras 3
             if operation.scales:
                 return True
-        elif type(operation).__name__ in ARITHMETIC and not isinstance(operation, keras.layers.Layer):
+        elif type(operation).__name__ in SCALING_LAYERS and not isinstance(operation, keras.layers.Layer):
             return True
         if getattr(operation, "weights", None):
             return False

@@ -83,7 +83,7 @@ BUNDLED: dict[str, Path] = {"cats_dogs": DATA / "cats_dogs.keras"}
 """Classifiers that ship inside the package: they need no network."""
 
 DEFAULT_MODEL = "cats_dogs"
-MODELS = 4
+MOST_MODELS = 4
 """Models that are compared on one clip, at most."""
 
 

@@ -13,7 +13,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP, Target
 from vidcam.errors import UsageError
 from vidcam.models import Classifier, load_model
-from vidcam.models.zoo import MODELS
+from vidcam.models.zoo import MOST_MODELS
 from vidcam.pipeline.cells import SINGLE, Grid, make_model_cells
 from vidcam.pipeline.clip import Passes, ReadAhead, explain_clip, resolve
 from vidcam.pipeline.draw import on_planes
@@ -131,8 +131,8 @@ def as_classifiers(model: Any) -> list[Classifier]:
     """
     if not isinstance(model, list | tuple):
         return [as_classifier(model)]
-    if not 1 <= len(model) <= MODELS:
-        raise UsageError(f"{len(model)} models: up to {MODELS} can be compared on one clip")
+    if not 1 <= len(model) <= MOST_MODELS:
+        raise UsageError(f"{len(model)} models: up to {MOST_MODELS} can be compared on one clip")
     found = [as_classifier(one) for one in model]
     for classifier in found:
         if classifier.frames and len(found) > 1:

@@ -85,7 +85,7 @@ def check_side_files(
         OutputFile(path, overwrite).discard()
 
 
-class Outputs:
+class OutputFiles:
     """A run's open output files; leaving the block without `finish` discards them all.
 
     Args:
@@ -152,7 +152,7 @@ class Outputs:
             if self._maps is not None:
                 self._maps.commit()
 
-    def __enter__(self) -> Outputs:
+    def __enter__(self) -> OutputFiles:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

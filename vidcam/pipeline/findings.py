@@ -16,7 +16,7 @@ from vidcam.types import Track
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Measured:
     """What was found, as `vidcam.pipeline.result.Result` has it."""
 
     tracks: tuple[Track, ...]
@@ -50,7 +50,7 @@ class Findings:
                 self._agreement.add([float(f.time) for f in batch.frames], batch.explanations[: self._count])
             yield batch
 
-    def first(self, count: int, region: Region | None) -> Found:
+    def first(self, count: int, region: Region | None) -> Measured:
         """Returns what was found of the first so many frames; of a run that was ended early, more have passed.
 
         Args:
@@ -58,7 +58,7 @@ class Findings:
             region: where the thing is, where somebody says so.
         """
         tracks = tuple(t.first(count) for t in self._recorder.tracks()[: self._count]) if self._recorder else ()
-        return Found(
+        return Measured(
             tracks=tracks,
             steadinesses=tuple(s.errors()[0] for s in self.steadiness),
             model_shares=tuple(shares_of(track, region) for track in tracks) if region else (),

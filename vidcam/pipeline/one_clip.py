@@ -30,7 +30,7 @@ from vidcam.pipeline.cells import Grid
 from vidcam.pipeline.clip import Passes, ReadAhead
 from vidcam.pipeline.draw import Drawn, draw, on_planes
 from vidcam.pipeline.explained_clip import ExplainedClip, from_model, from_track
-from vidcam.pipeline.files import Outputs, check_side_files
+from vidcam.pipeline.files import OutputFiles, check_side_files
 from vidcam.pipeline.findings import Findings
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.names import output_path
@@ -150,7 +150,7 @@ def run(
                 measured=kept,
             )
         _check_grid(shown.grid, maps)
-        outputs = Outputs(
+        outputs = OutputFiles(
             sink=open_sink(path, source=info, comment=comment_of(shown.metas), **writes),
             predictions=_predictions(predictions, shown, overwrite) if predictions else None,
             maps=OutputFile(Path(maps), overwrite) if maps else None,
@@ -273,7 +273,7 @@ def _told(result: Result) -> Result:
     return replace(result, notes=(*result.notes, f"the predictions are of the {of}; --explain all has all"))
 
 
-def _write(drawn: Iterable[Drawn], outputs: Outputs, seen: Count, passes: Passes, meter: Meter) -> Frame | None:
+def _write(drawn: Iterable[Drawn], outputs: OutputFiles, seen: Count, passes: Passes, meter: Meter) -> Frame | None:
     """Writes the pictures, counts what was explained, and returns the last frame."""
     item: Drawn | None = None
     for item in drawn:

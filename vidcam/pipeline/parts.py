@@ -34,7 +34,7 @@ from vidcam.pipeline.clip import Passes, ReadAhead
 from vidcam.pipeline.draw import Answer, draw, on_planes
 from vidcam.pipeline.explain import explain, predict, replay
 from vidcam.pipeline.explained_clip import batch_for, provenance
-from vidcam.pipeline.files import Outputs, TrackRecorder
+from vidcam.pipeline.files import OutputFiles, TrackRecorder
 from vidcam.pipeline.film import Film
 from vidcam.pipeline.meter import Meter
 from vidcam.pipeline.one_clip import comment_of
@@ -49,7 +49,7 @@ LOOK_BACK = Fraction(2)
 """Seconds before a part that are looked at for cuts, as what is a cut depends on the changes before it."""
 AHEAD = 4
 """Pictures that may wait for the encoder."""
-Make = Callable[..., Explainer]
+MakeExplainer = Callable[..., Explainer]
 Cancelled = Callable[[], bool]
 
 
@@ -74,7 +74,7 @@ def do_step(
     number: int,
     *,
     classifier: Classifier,
-    make: Make,
+    make: MakeExplainer,
     progress: Progress,
     cancelled: Cancelled,
 ) -> None:
@@ -244,7 +244,7 @@ def join(
     )
     with ExitStack() as stack:
         outputs = stack.enter_context(
-            Outputs(
+            OutputFiles(
                 sink=sink,
                 predictions=Predictions(predictions, [first.labels], overwrite=overwrite) if predictions else None,
                 maps=OutputFile(maps, overwrite) if maps else None,

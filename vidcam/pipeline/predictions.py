@@ -18,9 +18,9 @@ from vidcam.cam import target_name
 from vidcam.errors import UsageError
 from vidcam.types import Array, Frame
 
-TOP = 5
-FORMATS = (".csv", ".jsonl")
-COLUMNS = ("frame", "time", "target", "class", "logit", "probability")
+TOP_CLASSES = 5
+PREDICTION_SUFFIXES = (".csv", ".jsonl")
+PREDICTION_COLUMNS = ("frame", "time", "target", "class", "logit", "probability")
 
 
 class Predictions:
@@ -51,13 +51,13 @@ class Predictions:
     ) -> None:
         self._labels = labels
         self._models = models
-        self._top = min(TOP, max(len(own) for own in labels))
+        self._top = min(TOP_CLASSES, max(len(own) for own in labels))
         self._target = OutputFile(check_format(path), overwrite)
         self._json = self._target.path.suffix.lower() == ".jsonl"
         self._file = self._target.temporary.open("w", encoding="utf-8", newline="")
         if not self._json:
             leading = [f"{kind}{i}" for i in range(1, self._top + 1) for kind in ("top", "probability")]
-            self._line([*COLUMNS, *leading, *(["model"] if models else [])])
+            self._line([*PREDICTION_COLUMNS, *leading, *(["model"] if models else [])])
 
     def write(
         self, frame: Frame, target: Sequence[int], logits: Array, probabilities: Array, *, model: int = 0
@@ -138,6 +138,6 @@ def check_format(path: str | Path) -> Path:
         UsageError: it is neither `.csv` nor `.jsonl`.
     """
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in PREDICTION_SUFFIXES:
         raise UsageError(f"predictions {path}: the suffix says the format, .csv or .jsonl")
     return path

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 
 from vidcam.cam.clips import ClipExplainer, see_windows
-from vidcam.cam.windows import Coming, Moment, Seen, Step, Window, moments, windows
+from vidcam.cam.windows import ClipWindow, Coming, Moment, WindowEvent, WindowMaps, moments, windows
 from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.explain import AHEAD, fitted
 from vidcam.pipeline.meter import Meter
@@ -93,14 +93,14 @@ def _moments(
     explainer: ClipExplainer,
     meter: Meter,
     *,
-    see: Callable[[Sequence[Array]], list[tuple[Seen, ...]]],
+    see: Callable[[Sequence[Array]], list[tuple[WindowMaps, ...]]],
     grid: tuple[int, int] | None,
 ) -> Iterator[_Moments]:
     """Fits frames in a thread and sees windows of them in the caller's."""
     steps = windows(_coming(source, explainer, meter, grid), explainer.sampling)
     chunks = stages.overlap(_chunks(steps), AHEAD, "prepare")
 
-    def measured(clips: Sequence[Array]) -> list[tuple[Seen, ...]]:
+    def measured(clips: Sequence[Array]) -> list[tuple[WindowMaps, ...]]:
         with meter.stage("explain"):
             return see(clips)
 
@@ -129,12 +129,12 @@ def _picture(fit: Callable[[], tuple[Array, Placement]], meter: Meter) -> Array:
         return fit()[0]
 
 
-def _chunks(steps: Iterable[Step[_Asked]]) -> Iterator[list[Step[_Asked]]]:
+def _chunks(steps: Iterable[WindowEvent[_Asked]]) -> Iterator[list[WindowEvent[_Asked]]]:
     """Gathers what goes from thread to thread, up to a window or many frames."""
-    chunk: list[Step[_Asked]] = []
+    chunk: list[WindowEvent[_Asked]] = []
     for step in steps:
         chunk.append(step)
-        if isinstance(step, Window) or len(chunk) == CHUNK:
+        if isinstance(step, ClipWindow) or len(chunk) == CHUNK:
             yield chunk
             chunk = []
     yield chunk

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from vidcam.render.grid import tile as tile
     from vidcam.render.grid import tile_planes as tile_planes
     from vidcam.render.heat import heat_of as heat_of
+    from vidcam.render.heat import lay_over as lay_over
     from vidcam.render.heat import peak_of as peak_of
-    from vidcam.render.heat import spread as spread
     from vidcam.render.look import Look as Look
     from vidcam.render.look import Opacity as Opacity
     from vidcam.render.look import View as View
@@ -38,7 +38,7 @@ _EXPORTS = {
     "colormap_names": "vidcam.render.colormap",
     "heat_of": "vidcam.render.heat",
     "peak_of": "vidcam.render.heat",
-    "spread": "vidcam.render.heat",
+    "lay_over": "vidcam.render.heat",
     "Opacity": "vidcam.render.look",
     "View": "vidcam.render.look",
     "compose": "vidcam.render.blend",

@@ -12,7 +12,7 @@ from vidcam.render.letters import font_for, writable
 from vidcam.render.planes import Picture, paint, shape_of
 from vidcam.types import Array
 
-SMALLEST = 9
+SMALLEST_LETTERS = 9
 """Pixels; letters below that cannot be read."""
 LINES = 3
 """Lines that a caption has at most."""
@@ -57,7 +57,7 @@ def draw_label(picture: Picture, text: str, *, right: int, top: int | None = Non
         bottom: where it ends.
     """
     height, width = shape_of(picture)
-    letters = _mask((writable(text),), max(SMALLEST, round(0.03 * min(height, width))))
+    letters = _mask((writable(text),), max(SMALLEST_LETTERS, round(0.03 * min(height, width))))
     rows, columns = letters.shape
     y = top if top is not None else (bottom or 0) - rows
     if right - columns >= 0 and y >= 0 and y + rows <= height:
@@ -78,17 +78,17 @@ def _stamp(picture: Picture, x: int, y: int, letters: Array, ink: int = 255) -> 
 @lru_cache(maxsize=256)
 def _letters(text: str, width: int, height: int) -> Array | None:
     """Returns the text's coverage, uint8 (h, w), with its padding; None where not one letter fits."""
-    wanted = max(SMALLEST + 2, round(0.05 * min(height, width)))
-    for smallest in (max(SMALLEST, round(_SHRUNK * wanted)), SMALLEST):
+    wanted = max(SMALLEST_LETTERS + 2, round(0.05 * min(height, width)))
+    for smallest in (max(SMALLEST_LETTERS, round(_SHRUNK * wanted)), SMALLEST_LETTERS):
         for count in range(1, LINES + 1):
             for size in range(wanted, smallest - 1, -1):
                 lines = wrapped(text, size, width - 2 * _padding(size))
                 if len(lines) == count and _fits(lines, size, width, height):
                     return _mask(lines, size)
     for end in range(len(text) - 1, 0, -1):
-        lines = wrapped(f"{text[:end]}…", SMALLEST, width - 2 * _padding(SMALLEST))
-        if len(lines) <= LINES and _fits(lines, SMALLEST, width, height):
-            return _mask(lines, SMALLEST)
+        lines = wrapped(f"{text[:end]}…", SMALLEST_LETTERS, width - 2 * _padding(SMALLEST_LETTERS))
+        if len(lines) <= LINES and _fits(lines, SMALLEST_LETTERS, width, height):
+            return _mask(lines, SMALLEST_LETTERS)
     return None
 
 

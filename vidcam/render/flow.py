@@ -25,7 +25,7 @@ BELIEVED = 0.5
 it holds for the share of its pixels that were in sight."""
 SEEN = 0.5
 """Share of a cell from which on its motion is that of the part that was in sight before."""
-SMALLEST = 32
+SMALLEST_SIDE = 32
 """Pixels that the shorter side of a picture keeps where it is long and thin. Below that OpenCV's DIS reads beyond the
 memory of some pictures, and crashes."""
 _LOCAL = threading.local()
@@ -44,7 +44,10 @@ def thumbnail(picture: Array, side: int) -> Array:
     height, width = picture.shape[:2]
     share = side / max(height, width)
     if share < 1.0:
-        size = (max(round(width * share), min(width, SMALLEST)), max(round(height * share), min(height, SMALLEST)))
+        size = (
+            max(round(width * share), min(width, SMALLEST_SIDE)),
+            max(round(height * share), min(height, SMALLEST_SIDE)),
+        )
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     if picture.ndim == 3 and picture.shape[2] == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -62,7 +65,7 @@ def flow_between(before: Array, after: Array) -> Array:
         float32 (h, w, 2): what is at (x, y) in `after` was at (x + flow[..., 0], y + flow[..., 1]) in `before`.
         Pictures too small for DIS are taken not to move.
     """
-    if min(after.shape) < SMALLEST:
+    if min(after.shape) < SMALLEST_SIDE:
         return np.zeros((*after.shape, 2), np.float32)
     finder: Any
     shape, finder = getattr(_LOCAL, "finder", (None, None))

@@ -35,7 +35,7 @@ def heat_of(raw: Array, placement: Placement, peak: float) -> Array:
     return heat
 
 
-def spread(raw: Array, placement: Placement) -> Array:
+def lay_over(raw: Array, placement: Placement) -> Array:
     """Lays a raw map's positive part over the whole frame, as `heat_of` does, in the map's own units.
 
     Args:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vidcam.render.caption import SMALLEST
+from vidcam.render.caption import SMALLEST_LETTERS
 from vidcam.render.letters import font_for, writable
 from vidcam.types import Array
 
@@ -17,7 +17,7 @@ COLORS = ((255, 196, 61), (86, 180, 233), (120, 220, 120), (240, 110, 170))
 """RGB of the curves, told apart also by people who see few colours."""
 CEILINGS = (0.1, 0.25, 0.5, 1.0)
 """What the strip's upper edge may stand for: the least that all curves fit below."""
-BACKGROUND = (24, 24, 28)
+STRIP_COLOR = (24, 24, 28)
 GRID = (70, 70, 76)
 NOTHING = (150, 150, 156)
 """The curve of the class that stands for none of the others."""
@@ -48,7 +48,7 @@ class Timeline:
         self._colors = [NOTHING if labels[c] == neither else next(colors) for c in self.leading]
         self._width = size[0]
         self._height = strip_height(size)
-        self._font = max(SMALLEST, round(self._height * 0.15))
+        self._font = max(SMALLEST_LETTERS, round(self._height * 0.15))
         self._start, self._end = float(times[0]), float(times[-1])
         self._top, self._bottom = round(1.6 * self._font), self._height - round(1.7 * self._font)
         highest = float(probabilities[:, self.leading].max(initial=0.0))
@@ -77,7 +77,7 @@ class Timeline:
 
     def _draw(self, times: Array, probabilities: Array, labels: Sequence[str]) -> Array:
         scale = 2  # drawn twice as large and shrunk: Pillow's lines are jagged
-        image = Image.new("RGB", (self._width * scale, self._height * scale), BACKGROUND)
+        image = Image.new("RGB", (self._width * scale, self._height * scale), STRIP_COLOR)
         draw = ImageDraw.Draw(image)
         font = font_for("0 s %", self._font * scale)
         left, right = self._x(self._start) * scale, self._x(self._end) * scale
@@ -106,7 +106,7 @@ class Timeline:
     def _name(self, draw: ImageDraw.ImageDraw, names: list[str], left: float, right: float, scale: int) -> None:
         """Names every curve in one line: in smaller letters where the names are long, then shortened."""
         size, room = self._font * scale, right - left
-        while size > SMALLEST * scale and _length(draw, names, size) > room:
+        while size > SMALLEST_LETTERS * scale and _length(draw, names, size) > room:
             size -= 1
         if _length(draw, names, size) > room:
             names = [_shortened(draw, name, size, room / len(names)) for name in names]

@@ -24,7 +24,7 @@ FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class SheetPicture:
     """One picture of a sheet.
 
     Attributes:
@@ -135,7 +135,7 @@ def reliability_diagram(bins: Reliability, file: Path) -> None:
         lower.set_xlim(0, 1)
 
 
-def sheet(cards: Sequence[Card], file: Path, title: str) -> None:
+def sheet(cards: Sequence[SheetPicture], file: Path, title: str) -> None:
     """Draws titled pictures in rows of six.
 
     Args:

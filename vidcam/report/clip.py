@@ -31,7 +31,7 @@ WEIGHT = "weight of the frame, of the largest"
 """The name of the curve that says which frames of its windows a network that sees time went by."""
 CURVES = 6
 """Classes whose probabilities are drawn."""
-LARGE = 100 * 2**20
+LARGE_PAGE = 100 * 2**20
 """Bytes from which a page is slow to open."""
 _ZERO_DELAY = 0.1
 """Seconds that a picture of an animation with no delay is shown, in browsers and in vidcam's videos."""
@@ -135,7 +135,7 @@ def write_clip_page(
         media = {"original-data": (original.path, original.mime), "overlay-data": (overlay.path, overlay.mime)}
         write_page(page, "clip", data["title"], data, media)
         size = page.stat().st_size
-    if size <= LARGE:
+    if size <= LARGE_PAGE:
         return ()
     return (f"{path}: {size / 2**20:.0f} MB in one page, which opens slowly; --max-size or --end make it smaller",)
 

@@ -12,7 +12,7 @@ from vidcam._files import write_text
 from vidcam.report.figures import saved
 
 Rows = Sequence[Mapping[str, Any]]
-COLUMNS: dict[str, tuple[str, str, int]] = {
+FIGURE_COLUMNS: dict[str, tuple[str, str, int]] = {
     "pointing": ("pointing", "up", 3),
     "energy": ("energy", "up", 3),
     "box": ("box", "", 3),
@@ -41,11 +41,11 @@ def table(summary: Rows, *, markdown: bool = False) -> str:
         summary: what `vidcam.metrics.faithfulness.summarize` returns, or rows of clips.
         markdown: in Markdown, with arrows for which way is better.
     """
-    shown = [name for name in COLUMNS if any(name in row for row in summary)]
+    shown = [name for name in FIGURE_COLUMNS if any(name in row for row in summary)]
     arrows = {"up": " ↑", "down": " ↓", "": ""} if markdown else dict.fromkeys(("up", "down", ""), "")
-    lines = [["method", *(COLUMNS[n][0] + arrows[COLUMNS[n][1]] for n in shown)]]
+    lines = [["method", *(FIGURE_COLUMNS[n][0] + arrows[FIGURE_COLUMNS[n][1]] for n in shown)]]
     for row in summary:
-        cells = [f"{row[n]:.{COLUMNS[n][2]}f}" if n in row else ("" if markdown else "-") for n in shown]
+        cells = [f"{row[n]:.{FIGURE_COLUMNS[n][2]}f}" if n in row else ("" if markdown else "-") for n in shown]
         lines.append([str(row["method"]), *cells])
     if markdown:
         rule = ["---", *["---:"] * len(shown)]
@@ -77,7 +77,7 @@ def plot(summary: Rows, file: Path, title: str) -> None:
     """
     from vidcam.metrics.controls import CONTROLS
 
-    shown = [name for name in COLUMNS if name not in ("ms", "box") and any(name in row for row in summary)]
+    shown = [name for name in FIGURE_COLUMNS if name not in ("ms", "box") and any(name in row for row in summary)]
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
     with saved(file, size=(3.0 * columns + 1, (0.25 * len(summary) + 0.9) * rows + 0.4)) as figure:
@@ -91,7 +91,7 @@ def plot(summary: Rows, file: Path, title: str) -> None:
             axes.barh(at, [row[name] for row in there], xerr=errors, color=colors, error_kw={"elinewidth": 1})
             axes.set_yticks(at, [row["method"] for row in there], fontsize=8)
             axes.invert_yaxis()
-            heading, better, _ = COLUMNS[name]
+            heading, better, _ = FIGURE_COLUMNS[name]
             axes.set_title(f"{heading} ({'higher' if better == 'up' else 'lower'} is better)", fontsize=9)
             axes.tick_params(axis="x", labelsize=8)
             axes.grid(axis="x", alpha=0.3)

@@ -21,7 +21,7 @@ FEW_SWITCHES = 3
 STEADY_SECONDS = 2.0
 """A clip is flagged for more switches than these, and than one in so many seconds."""
 
-KINDS = (
+FLAGS = (
     (
         "confidence",
         "Low confidence",
@@ -50,7 +50,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ClipCard:
     """A clip on the page.
 
     Attributes:
@@ -104,14 +104,14 @@ class Card:
     centre_inside: float | None = None
 
 
-def flags(entry: Card) -> list[tuple[str, str]]:
+def flags(entry: ClipCard) -> list[tuple[str, str]]:
     """Says why somebody should look at a clip.
 
     Args:
         entry: a clip that is done.
 
     Returns:
-        The kind (the first of `KINDS`) and the reason in a few words, for each.
+        The kind (the first of `FLAGS`) and the reason in a few words, for each.
     """
     found = []
     if entry.confidence < (LOW_OF_TWO if _two_classes(entry) else LOW):
@@ -130,7 +130,7 @@ def flags(entry: Card) -> list[tuple[str, str]]:
     return found
 
 
-def write_gallery(path: Path, entries: Sequence[Card], title: str) -> None:
+def write_gallery(path: Path, entries: Sequence[ClipCard], title: str) -> None:
     """Writes the page; it appears only when complete and replaces an older one.
 
     Args:
@@ -142,7 +142,7 @@ def write_gallery(path: Path, entries: Sequence[Card], title: str) -> None:
         VidcamError: the page cannot be written.
     """
     known = any(entry.heat_inside is not None for entry in entries)
-    kinds = [kind for kind in KINDS if known or kind[0] != "beside"]
+    kinds = [kind for kind in FLAGS if known or kind[0] != "beside"]
     data = {
         "clips": [_record(entry) for entry in entries],
         "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in kinds],
@@ -151,7 +151,7 @@ def write_gallery(path: Path, entries: Sequence[Card], title: str) -> None:
         write_page(temporary, "gallery", title, data)
 
 
-def _record(entry: Card) -> dict[str, Any]:
+def _record(entry: ClipCard) -> dict[str, Any]:
     """Returns an entry as the page's script takes it: links as URLs, probabilities of curves in thousandths."""
     if entry.failed:
         return {"source": entry.source, "failed": entry.failed}
@@ -191,7 +191,7 @@ def _kind(output: str) -> str:
     return "still" if suffix in STILL_SUFFIXES else "animation"
 
 
-def _two_classes(entry: Card) -> bool:
+def _two_classes(entry: ClipCard) -> bool:
     """Tells whether the network knows two classes only: their probabilities make 1 at any time."""
     return len(entry.curves) == 2 and all(
         abs(sum(pair) - 1) < 0.01 for pair in zip(*entry.curves.values(), strict=True)

@@ -27,7 +27,7 @@ TURN = 10.0
 GAIN, TINT, LIGHT, COLOR = 0.25, 0.06, 25.0, (0.4, 1.3)
 HIDDEN, PATCH = 0.3, (0.15, 0.5)
 """How many pictures have a part hidden, and that part's sides as shares of the picture's."""
-BORDER = 128.0
+BORDER_GREY = 128.0
 DRAWS = 6
 """Numbers that say which part of a picture is seen: area, aspect, top, left, mirrored, turned."""
 
@@ -62,7 +62,7 @@ def draw_looks(count: int, seed: int, view: int) -> Array:
     return np.random.default_rng([seed, view, count]).random((count, DRAWS), np.float32)
 
 
-def look(
+def show_parts(
     pixels: Any, draws: Any, aspects: Any, size: Any, variation: Variation, *, whole: bool = False
 ) -> tuple[Any, Any]:
     """Shows a part of each picture, stretched, turned, half of them mirrored.
@@ -117,7 +117,7 @@ def look(
                 images=source,
                 transforms=tf.gather(matrix(height, width), chosen),
                 output_shape=tf.cast(size, tf.int32),
-                fill_value=BORDER,
+                fill_value=BORDER_GREY,
                 interpolation="BILINEAR",
                 fill_mode="NEAREST",
             )
@@ -145,7 +145,7 @@ def augment(pixels: Any, draws: Any, aspects: Any, size: Any, *, seed: Any, vari
     Returns:
         float32 (B, height, width, 3), 0 to 255.
     """
-    varied, inside = look(pixels, draws, aspects, size, variation)
+    varied, inside = show_parts(pixels, draws, aspects, size, variation)
     count = tf.shape(pixels)[0]
     random = tf.random.stateless_uniform((count, 13), seed)
     shown = inside & ~_patches(random[:, :5], tf.cast(size, tf.float32))
@@ -155,7 +155,9 @@ def augment(pixels: Any, draws: Any, aspects: Any, size: Any, *, seed: Any, vari
     color = (COLOR[0] + (COLOR[1] - COLOR[0]) * random[:, 11:12])[:, None, None]
     grey = tf.reduce_mean(varied, axis=-1, keepdims=True)
     varied = grey + (varied - grey) * color
-    return tf.clip_by_value((varied - BORDER) * gain[:, None, None] + (BORDER + light)[:, None, None], 0.0, 255.0)
+    return tf.clip_by_value(
+        (varied - BORDER_GREY) * gain[:, None, None] + (BORDER_GREY + light)[:, None, None], 0.0, 255.0
+    )
 
 
 def _patches(random: Any, size: Any) -> Any:
@@ -172,7 +174,7 @@ def _patches(random: Any, size: Any) -> Any:
 def _ground(random: Any, size: Any, grounds: Array | None) -> Any:
     """Returns what shows where the picture does not, float32 (B or 1, height, width, 3)."""
     if grounds is None:
-        return tf.constant(BORDER, shape=(1, 1, 1, 3))
+        return tf.constant(BORDER_GREY, shape=(1, 1, 1, 3))
     chosen = tf.cast(random * len(grounds), tf.int32)
     found = tf.numpy_function(lambda c: grounds[c], [chosen], tf.uint8, stateful=False)
     found.set_shape((None, *grounds.shape[1:]))

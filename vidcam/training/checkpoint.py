@@ -24,7 +24,7 @@ class Checkpoint:
         epoch: the epochs of the phase that are done.
         history: a row for every epoch, of this phase and those before.
         best: the best epoch's weights.
-        best_epoch: that epoch, from 1, or 0; see `vidcam.training.loop.State`.
+        best_epoch: that epoch, from 1, or 0; see `vidcam.training.loop.PhaseState`.
         best_loss: its validation loss.
         variables: everything that changes from step to step, of the network and the optimizer.
         extra: what the caller had stored with it.

@@ -18,7 +18,7 @@ import numpy as np
 
 from vidcam.errors import UsageError, VidcamError
 from vidcam.models import fit_frame
-from vidcam.training.pictures import SUFFIXES, read_picture
+from vidcam.training.pictures import TRAINING_SUFFIXES, read_picture
 from vidcam.types import Array, Fit
 
 SPLITS = ("train", "val", "test")
@@ -115,7 +115,9 @@ def discover(root: str | Path, alone: str = "train") -> Folder:
     main = "train" if "train" in found else next(iter(found))
     labels = tuple(sorted(found[main]))
     if not any(files for classes in found.values() for files in classes.values()):
-        raise UsageError(f"{root}: no pictures in folders named after their classes ({', '.join(sorted(SUFFIXES))})")
+        raise UsageError(
+            f"{root}: no pictures in folders named after their classes ({', '.join(sorted(TRAINING_SUFFIXES))})"
+        )
     if len(labels) < 2:
         raise UsageError(f"{splits[main]}: one class ({labels[0]}) only; a classifier needs two class folders or more")
     for name, classes in found.items():
@@ -193,7 +195,7 @@ def add_background(folder: Folder, background: Path, share: float, seed: int, gr
     found = _pictures(background) if background.is_dir() else []
     name = background.resolve().name
     if not found:
-        raise UsageError(f"--background {background}: no folder with pictures ({', '.join(sorted(SUFFIXES))})")
+        raise UsageError(f"--background {background}: no folder with pictures ({', '.join(sorted(TRAINING_SUFFIXES))})")
     if name in folder.labels:
         raise UsageError(f"--background {background}: the data hold a class {name} already; rename the folder")
     last = len(folder.labels)
@@ -316,7 +318,9 @@ def _folders(root: Path) -> list[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     return sorted(
-        f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()
+        f
+        for f in folder.rglob("*")
+        if f.suffix.lower() in TRAINING_SUFFIXES and not f.name.startswith(".") and f.is_file()
     )
 
 

@@ -11,7 +11,7 @@ from vidcam.cam import Explainer
 from vidcam.errors import UsageError
 from vidcam.models import load_model
 from vidcam.models.classifier import Classifier
-from vidcam.training.augment import Variation, draw_looks, look
+from vidcam.training.augment import Variation, draw_looks, show_parts
 from vidcam.training.data import Pictures, StageProgress
 from vidcam.training.pictures import read_picture
 from vidcam.types import Array
@@ -77,7 +77,7 @@ def teacher_probabilities(
 def _looks(pictures: Pictures, part: slice, draws: Array, teacher: Classifier, variation: Variation) -> Array:
     """Returns what the teacher is shown of a batch of pictures: the same parts, as large as it takes them."""
     width, height = teacher.input_size
-    seen, _ = look(pictures.pixels[part], draws, pictures.aspects[part], (height, width), variation, whole=True)
+    seen, _ = show_parts(pictures.pixels[part], draws, pictures.aspects[part], (height, width), variation, whole=True)
     rounded: Array = np.clip(np.round(seen.numpy()), 0, 255).astype(np.uint8)
     return rounded
 

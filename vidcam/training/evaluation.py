@@ -97,7 +97,7 @@ def match_labels(folder: Folder, classifier: Classifier) -> Folder:
     return Folder(folder.root, classifier.labels, splits)
 
 
-def read(folder: Folder, classifier: Classifier, progress: StageProgress | None = None) -> dict[str, Pictures]:
+def read_splits(folder: Folder, classifier: Classifier, progress: StageProgress | None = None) -> dict[str, Pictures]:
     """Reads all splits of a data folder for a classifier.
 
     Args:
@@ -261,7 +261,7 @@ def _spread(chosen: Array, count: int) -> Array:
     return found
 
 
-def _card(explainer: Explainer, path: Path, labels: Sequence[str], truth: int) -> report.Card:
+def _card(explainer: Explainer, path: Path, labels: Sequence[str], truth: int) -> report.SheetPicture:
     rgb = read_picture(path)
     found = explainer(rgb)
     p = found.probabilities[0]
@@ -270,7 +270,7 @@ def _card(explainer: Explainer, path: Path, labels: Sequence[str], truth: int) -
     title = (
         f"{labels[guess]} {p[guess]:.2f}" if guess == truth else f"{labels[guess]} {p[guess]:.2f}, is {labels[truth]}"
     )
-    return report.Card(_thumbnail(picture), title, guess == truth)
+    return report.SheetPicture(_thumbnail(picture), title, guess == truth)
 
 
 def _thumbnail(picture: Array) -> Array:

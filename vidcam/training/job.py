@@ -19,7 +19,7 @@ from vidcam.models.classifier import Classifier
 from vidcam.training import checkpoint, distill, half, loop, transfer
 from vidcam.training.augment import Variation
 from vidcam.training.data import Pictures, StageProgress, class_weights
-from vidcam.training.options import FOLDED, OWN, WEIGHT_DECAY, Options
+from vidcam.training.options import FOLDED, OWN, WEIGHT_DECAY, TrainingOptions
 from vidcam.training.reading import Data
 from vidcam.types import Array
 
@@ -34,7 +34,7 @@ AUGMENTED_VIEWS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TrainingResult:
     """What came of a training.
 
     Attributes:
@@ -55,12 +55,12 @@ class Result:
 def train(
     data: Data,
     output: str | Path,
-    options: Options,
+    options: TrainingOptions,
     *,
     resume: bool = False,
     progress: StageProgress | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
-) -> Result:
+) -> TrainingResult:
     """Trains a classifier and saves it.
 
     Args:
@@ -134,7 +134,7 @@ def train(
     save_classifier(classifier, output, extra={"training": {**told, "temperature": temperature}})
     if options.half:
         half.halve(output)
-    return Result(classifier, state.history, state.best_epoch, temperature, interrupted)
+    return TrainingResult(classifier, state.history, state.best_epoch, temperature, interrupted)
 
 
 def checkpoint_file(output: Path) -> Path:
@@ -147,7 +147,7 @@ def finish(output: Path) -> None:
     checkpoint_file(output).unlink(missing_ok=True)
 
 
-def _fingerprint(options: Options, data: Data) -> dict[str, Any]:
+def _fingerprint(options: TrainingOptions, data: Data) -> dict[str, Any]:
     """What a resumed run has to share; more epochs are another schedule and so another run."""
     mark: dict[str, Any] = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(options).items()}
     for name in ("weights", "distill", "start_from"):
@@ -170,7 +170,7 @@ def _validation(pictures: Pictures, count: int) -> loop.Samples:
     return loop.Samples(pictures.pixels, pictures.classes, loop.one_hot(pictures.classes, count), ones, ones)
 
 
-def _variation(pictures: Pictures, count: int, options: Options) -> Variation | None:
+def _variation(pictures: Pictures, count: int, options: TrainingOptions) -> Variation | None:
     if not options.augment:
         return None
     grounds = None
@@ -180,7 +180,7 @@ def _variation(pictures: Pictures, count: int, options: Options) -> Variation | 
     return Variation(options.scale, options.aspect, options.sides, grounds)
 
 
-def _plan(options: Options, variation: Variation | None) -> loop.Plan:
+def _plan(options: TrainingOptions, variation: Variation | None) -> loop.Plan:
     assert options.learning_rate is not None
     return loop.Plan(
         name="train",
@@ -196,8 +196,8 @@ def _plan(options: Options, variation: Variation | None) -> loop.Plan:
 
 
 def _own(
-    train: loop.Samples, val: loop.Samples, options: Options, plan: loop.Plan, how: dict[str, Any]
-) -> tuple[Any, loop.State, bool]:
+    train: loop.Samples, val: loop.Samples, options: TrainingOptions, plan: loop.Plan, how: dict[str, Any]
+) -> tuple[Any, loop.PhaseState, bool]:
     build, count = OWN[options.arch], _count(train)
     dtype = "mixed_bfloat16" if options.precision == "bfloat16" else "float32"
     size = (None, None) if options.sides or options.fit == "keep" else options.input_size
@@ -213,14 +213,14 @@ def _own(
 
 
 def _transferred(
-    train: loop.Samples, val: loop.Samples, options: Options, plan: loop.Plan, how: dict[str, Any]
-) -> tuple[Any, loop.State, bool]:
+    train: loop.Samples, val: loop.Samples, options: TrainingOptions, plan: loop.Plan, how: dict[str, Any]
+) -> tuple[Any, loop.PhaseState, bool]:
     assert options.input_size is not None
     count = _count(train)
     model, body, top = transfer.build(
         options.arch, options.input_size, count, options.weights, dense=options.dense, dropout=options.dropout
     )
-    state, interrupted = loop.State(), False
+    state, interrupted = loop.PhaseState(), False
     held = checkpoint.read(how["file"], how["fingerprint"])
     if held is None or held.phase != "tune":
         views = 1 + (AUGMENTED_VIEWS if options.augment else 0)

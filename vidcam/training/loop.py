@@ -84,7 +84,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class State:
+class PhaseState:
     """How far a phase has come: what a checkpoint holds.
 
     Attributes:
@@ -121,7 +121,7 @@ def fit(
     earlier: Sequence[dict[str, Any]] = (),
     progress: StageProgress | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
-) -> tuple[State, bool]:
+) -> tuple[PhaseState, bool]:
     """Trains a network that ends in logits, and leaves it with the best weights.
 
     Args:
@@ -145,22 +145,22 @@ def fit(
     """
     steps = max(1, len(train) // plan.batch_size)
     optimizer = _optimizer(model, plan, steps)
-    state = State(history=list(earlier))
+    state = PhaseState(history=list(earlier))
     average = Average(model, plan.ema) if plan.ema else None
     changing = [*model.variables, *optimizer.variables, *(average.variables if average else ())]
     if file is not None and (held := checkpoint.read(file, fingerprint or {})) and held.phase == plan.name:
-        state = State(held.epoch, held.history, held.best, held.best_epoch, held.best_loss)
+        state = PhaseState(held.epoch, held.history, held.best, held.best_epoch, held.best_loss)
         checkpoint.restore(held, changing)
     step = _train_step(model, optimizer, train, average)
     evaluate = predictor(model)
     if earlier and not state.best:  # what the phases before have reached is not given up for less
-        state.best, state.best_loss = [np.array(w) for w in model.weights], score(evaluate, val)[0]
+        state.best, state.best_loss = [np.array(w) for w in model.weights], loss_and_accuracy(evaluate, val)[0]
     interrupted = False
     try:
         while state.epoch < plan.epochs and not _exhausted(state, plan.patience):
             row = _epoch(step, train, plan, state.epoch, steps=steps, progress=progress)
             with average.shown() if average else nullcontext():
-                loss, accuracy = score(evaluate, val)
+                loss, accuracy = loss_and_accuracy(evaluate, val)
                 weights = [np.array(w) for w in model.weights] if loss < state.best_loss else []
             row |= {"val_loss": loss, "val_accuracy": accuracy}
             if not np.isfinite([row["loss"], loss]).all():
@@ -205,7 +205,7 @@ def predictor(model: Any) -> Callable[[Array | list[Array]], Array]:
     return predict
 
 
-def score(predict: Callable[[Array | list[Array]], Array], samples: Samples) -> tuple[float, float]:
+def loss_and_accuracy(predict: Callable[[Array | list[Array]], Array], samples: Samples) -> tuple[float, float]:
     """Returns the mean cross-entropy against the true classes in nats, and the accuracy, of a model of logits."""
     logits = predict(samples.inputs).astype(np.float64)
     if logits.shape[1] == 1:
@@ -216,7 +216,7 @@ def score(predict: Callable[[Array | list[Array]], Array], samples: Samples) -> 
     return float(loss), float((logits.argmax(axis=1) == samples.classes).mean())
 
 
-def _exhausted(state: State, patience: int | None) -> bool:
+def _exhausted(state: PhaseState, patience: int | None) -> bool:
     return patience is not None and state.epoch - state.best_epoch >= patience and state.epoch > 0
 
 

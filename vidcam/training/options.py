@@ -27,7 +27,7 @@ SEVERAL = ("cnn", FOLDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TrainingOptions:
     """What `vidcam train` lets choose.
 
     Attributes:
@@ -85,7 +85,7 @@ class Options:
     half: bool = False
 
 
-def check(options: Options) -> Options:
+def check(options: TrainingOptions) -> TrainingOptions:
     """Fills in what depends on the architecture and refuses what does not go together.
 
     Returns:

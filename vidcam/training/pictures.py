@@ -7,7 +7,7 @@ from pathlib import Path
 from vidcam.media import open_source
 from vidcam.types import Array
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+TRAINING_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 
 
 def read_picture(path: Path) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vidcam.errors import UsageError
 from vidcam.training.data import Files, Folder, Pictures, StageProgress, add_background, read_pictures, split_off
-from vidcam.training.options import Options
+from vidcam.training.options import TrainingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Data:
         return {"train": self.train, "val": self.val, **({"test": self.test} if self.test is not None else {})}
 
 
-def read(folder: Folder, options: Options, progress: StageProgress | None = None) -> Data:
+def read_data(folder: Folder, options: TrainingOptions, progress: StageProgress | None = None) -> Data:
     """Splits and reads a data folder's pictures.
 
     Args:
@@ -75,7 +75,7 @@ def read(folder: Folder, options: Options, progress: StageProgress | None = None
     return Data(folder.labels, train, read["val"], read.get("test"))
 
 
-def splits_as_used(data: Data, options: Options, progress: StageProgress | None = None) -> dict[str, Pictures]:
+def splits_as_used(data: Data, options: TrainingOptions, progress: StageProgress | None = None) -> dict[str, Pictures]:
     """Returns the splits as the finished model takes them: under `keep` it learns from other shapes than it is used on.
 
     Args:

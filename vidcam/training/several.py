@@ -22,7 +22,7 @@ from vidcam.metrics.mcnemar import McNemar, mcnemar_tests
 from vidcam.metrics.rejection import Rejection, among_others, rejection
 from vidcam.models.classifier import Classifier
 from vidcam.training.data import Folder, StageProgress
-from vidcam.training.evaluation import BATCH, match_labels, predict, read
+from vidcam.training.evaluation import BATCH, match_labels, predict, read_splits
 from vidcam.types import Array
 
 
@@ -174,7 +174,7 @@ def evaluate_several(
 
 
 def _judged(name: str, classifier: Classifier, data: Folder, split: str, progress: StageProgress | None) -> Judged:
-    pictures = read(data, classifier, progress)[split]
+    pictures = read_splits(data, classifier, progress)[split]
     p = predict(Explainer(classifier, batch_size=BATCH), pictures.pixels, progress, f"evaluating {name}")
     neither, labels, judged = classifier.neither, list(classifier.labels), (p, pictures.classes)
     found = None

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["batch", "time", "row", "column", "token", "channel"]
+AxisKind = Literal["batch", "time", "row", "column", "token", "channel"]
 PLACES = ("time", "row", "column", "token")
 _numbers = itertools.count()
 
@@ -38,7 +38,7 @@ class Factor:
         shift: by how much the places are rolled around.
     """
 
-    kind: Kind
+    kind: AxisKind
     size: int
     origin: int
     inner: int = 1
@@ -59,7 +59,7 @@ Layout = tuple[Axis, ...]
 Shape = Sequence[int]
 
 
-def fresh(kind: Kind, size: int, *, grid: tuple[Factor, ...] = (), before: int = 0) -> Axis:
+def fresh(kind: AxisKind, size: int, *, grid: tuple[Factor, ...] = (), before: int = 0) -> Axis:
     """Returns an axis that nothing was known of before."""
     if size == 1 and kind != "token":
         return ()
@@ -68,11 +68,11 @@ def fresh(kind: Kind, size: int, *, grid: tuple[Factor, ...] = (), before: int =
 
 def image_layout(shape: Shape) -> Layout:
     """Returns the axes of pictures (B, H, W, C) or clips (B, T, H, W, C)."""
-    kinds: list[Kind] = ["batch", *(["time"] if len(shape) == 5 else []), "row", "column", "channel"]  # type: ignore[list-item]
+    kinds: list[AxisKind] = ["batch", *(["time"] if len(shape) == 5 else []), "row", "column", "channel"]  # type: ignore[list-item]
     return tuple(fresh(kind, size) for kind, size in zip(kinds, shape, strict=True))
 
 
-def kind_of(axis: Axis) -> Kind:
+def kind_of(axis: Axis) -> AxisKind:
     """Returns what an axis counts as a whole: places go before channels, and the first of several kinds counts."""
     kinds = [f.kind for f in axis]
     return next((k for k in kinds if k in PLACES), kinds[0] if kinds else "channel")
@@ -151,7 +151,7 @@ def elementwise(layouts: Sequence[Layout | None], shape: Shape) -> Layout:
     return tuple(out)
 
 
-def resized(layout: Layout, shape: Shape) -> Layout | None:
+def same_order(layout: Layout, shape: Shape) -> Layout | None:
     """Follows an operation that keeps the order of places along each axis: convolution, pooling, padding, a slice.
 
     Args:
@@ -176,7 +176,7 @@ def _resized(axis: Axis, size: int) -> Axis:
 
 def convolved(layout: Layout, shape: Shape) -> Layout | None:
     """Follows a convolution with channels last: places keep their order, channels are new."""
-    out = resized(layout, shape)
+    out = same_order(layout, shape)
     return out and (*out[:-1], fresh("channel", shape[-1]))
 
 

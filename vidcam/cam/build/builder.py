@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from vidcam._tensorflow import tf
-from vidcam.cam.build.content import Content, content
+from vidcam.cam.build.content import Content, traced_content
 from vidcam.cam.build.convert import convert
 from vidcam.cam.build.graph import Traced, trace
 from vidcam.cam.build.network import Network
@@ -53,7 +53,7 @@ class Builder:
 
     @cached_property
     def _content(self) -> Content:
-        return content(self.traced.function)
+        return traced_content(self.traced.function)
 
     def key(self) -> str | None:
         """Names the network by its operations and weights; None where that cannot be.

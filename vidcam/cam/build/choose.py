@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vidcam._tensorflow import tf
-from vidcam.cam.build.layouts import BATCH
+from vidcam.cam.build.layouts import TRACED_PICTURES
 from vidcam.cam.build.names import find_layer
 from vidcam.cam.build.network import Forward, Network
-from vidcam.cam.build.places import Places, find_places, plain
+from vidcam.cam.build.places import Places, find_places, keeps_places
 from vidcam.cam.build.positions import Positions
 from vidcam.cam.build.trace import ancestors, is_map
 from vidcam.cam.targets import Layers
@@ -76,7 +76,7 @@ def explainable(network: Network, forward: Forward) -> Choice:
     Raises:
         UsageError: there are none.
     """
-    simple = plain(forward.calls, forward.raw) and not network.frames and network.grid is None
+    simple = keeps_places(forward.calls, forward.raw) and not network.frames and network.grid is None
     places = None if simple else _places(network)
     behind = ancestors(forward.raw)
     found: dict[str, Candidate] = {}
@@ -125,7 +125,7 @@ def _places(network: Network) -> Places:
         return forward.raw
 
     with tf.init_scope():
-        spec = tf.TensorSpec((BATCH, *shape), "uint8")
+        spec = tf.TensorSpec((TRACED_PICTURES, *shape), "uint8")
         tf.function(look, input_signature=[spec], autograph=False).get_concrete_function()
     return found[-1]
 

@@ -57,7 +57,7 @@ class Content:
         return digest.hexdigest()
 
 
-def content(concrete: Any) -> Content:
+def traced_content(concrete: Any) -> Content:
     """Takes a traced graph apart.
 
     Args:

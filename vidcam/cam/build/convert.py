@@ -18,7 +18,7 @@ from vidcam.types import Array
 
 INPUTS = ("images", "selection")
 OUTPUTS = ("logits", "probabilities")
-LARGE = 16 * 2**20
+LARGE_WEIGHT = 16 * 2**20
 """Bytes above which a weight is handed over instead of written into a graph."""
 
 
@@ -108,7 +108,7 @@ def _with_constants(graph: Content) -> Any:
     whole.CopyFrom(graph.graph)
     for node in whole.node:
         value = graph.weights.get(f"{node.name}:0")
-        if value is not None and value.nbytes <= LARGE:
+        if value is not None and value.nbytes <= LARGE_WEIGHT:
             node.op = "Const"
             del node.attr["shape"]
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))

@@ -14,7 +14,7 @@ import numpy as np
 
 from vidcam._openvino import ov
 from vidcam.cam.build.nodes import Name, Varies, constant_of, integers, name_of, parts_of, sizes_of
-from vidcam.cam.build.slopes import SLOPES, Rule, like
+from vidcam.cam.build.slopes import SLOPES, GradientRule, like
 from vidcam.cam.build.windows import average_pool_gradient, max_pool_gradient
 
 
@@ -47,7 +47,7 @@ def differentiate(target: Any, source: Any, seed: Any) -> Any:
             dy = gradients.get(name_of(node.output(0)))
             if dy is None:
                 continue
-        rule = RULES.get(node.get_type_name())
+        rule = GRADIENT_RULES.get(node.get_type_name())
         if rule is None:
             raise NoRule(f"no gradient is known of {node.get_type_name()} ({node.get_friendly_name()})")
         wanted = {n.get_name() for n in between}
@@ -384,7 +384,7 @@ def _select(node: Any, dy: Any) -> Sequence[Any]:
     ]
 
 
-RULES: dict[str, Rule] = {
+GRADIENT_RULES: dict[str, GradientRule] = {
     "FakeQuantize": _quantized,
     **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze"), _layout),
     **dict.fromkeys(("Maximum", "Minimum"), _greater),

@@ -12,7 +12,7 @@ from vidcam._tensorflow import tf
 from vidcam.cam.build import axes
 from vidcam.cam.build.axes import Layout
 
-BATCH = 2
+TRACED_PICTURES = 2
 """Pictures in the trace that is looked at: one would make an axis that nothing can be told of."""
 
 Layouts = dict[Any, Layout | None]
@@ -60,7 +60,7 @@ def _other(op: Any, inputs: Inputs, shape: Shape) -> Layout | None:
     sizes = [tuple(x.shape) for x, layout in zip(op.inputs, inputs, strict=True) if layout is not None]
     if all(_broadcasts(size, shape) for size in sizes):
         return axes.elementwise(inputs, shape)
-    return axes.resized(known[0], shape)
+    return axes.same_order(known[0], shape)
 
 
 def _broadcasts(size: Shape, shape: Shape) -> bool:
@@ -80,7 +80,7 @@ def _convolution(op: Any, inputs: Inputs, shape: Shape) -> Layout | None:
     if inputs[0] is None:
         return None
     if str(op.get_attr("data_format"), "ascii") in ("NCHW", "NCDHW"):
-        kept = axes.resized(inputs[0], shape)
+        kept = axes.same_order(inputs[0], shape)
         return kept and (kept[0], axes.fresh("channel", shape[1]), *kept[2:])
     return axes.convolved(inputs[0], shape)
 
@@ -94,7 +94,7 @@ def _transposed_convolution(op: Any, inputs: Inputs, shape: Shape) -> Layout | N
 
 
 def _pooling(op: Any, inputs: Inputs, shape: Shape) -> Layout | None:
-    return None if inputs[0] is None else axes.resized(inputs[0], shape)
+    return None if inputs[0] is None else axes.same_order(inputs[0], shape)
 
 
 def _matmul(op: Any, inputs: Inputs, shape: Shape) -> Layout | None:

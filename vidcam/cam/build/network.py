@@ -19,7 +19,7 @@ FREEZE_LIMIT = 1_500_000_000
 """Bytes of weights above which a graph reads them as variables: one graph holds 2 GiB at most."""
 SCALED = "scaled"
 """The name of the tensor that the network takes, once pixels are scaled: there Score-CAM's masks enter."""
-LARGE = 2**20
+LARGE_MATRIX = 2**20
 """Bytes above which a matrix is no constant of the graph, whose optimisation would copy it again and again."""
 
 
@@ -136,7 +136,7 @@ def values(model: Any) -> list[Array] | None:
 
 def _large(value: Array) -> bool:
     """Tells whether a weight is better kept outside the graph: a dense layer's matrix, which nothing folds into."""
-    return value.ndim == 2 and value.nbytes > LARGE
+    return value.ndim == 2 and value.nbytes > LARGE_MATRIX
 
 
 def _constant(value: Array, dtype: str) -> Any:

@@ -15,7 +15,7 @@ from vidcam._openvino import ov
 from vidcam.cam.build.gradients import NoRule, differentiate
 from vidcam.cam.build.nodes import constant_of
 from vidcam.cam.build.opened_head import is_dense, pooling_behind
-from vidcam.cam.build.opened_layers import LAYOUT, Layer
+from vidcam.cam.build.opened_layers import LAYOUT, MapTensor
 from vidcam.types import Scaling
 
 ENDS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
@@ -123,7 +123,7 @@ class Written:
     without: str
 
 
-def write_graph(model: Any, logits: Any, end: str, targets: list[Layer], images: Any) -> Written:
+def write_graph(model: Any, logits: Any, end: str, targets: list[MapTensor], images: Any) -> Written:
     """Writes what explains a network into its graph.
 
     Args:
@@ -173,7 +173,7 @@ def write_graph(model: Any, logits: Any, end: str, targets: list[Layer], images:
     return Written(explained, classes, pooled_head and not without, without)
 
 
-def _gradient(logits: Any, layer: Layer, pooled: Any, weights: Any) -> Any:
+def _gradient(logits: Any, layer: MapTensor, pooled: Any, weights: Any) -> Any:
     """Writes the gradient of the weighted sum of the logits with respect to a layer's map."""
     ops = ov.opset13
     target = ops.shape_of(logits)

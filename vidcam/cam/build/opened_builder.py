@@ -11,7 +11,7 @@ import numpy as np
 from vidcam._openvino import last_words, ov
 from vidcam.cam.build.names import find_layer
 from vidcam.cam.build.opened import logits_of, scale_pixels, write_graph
-from vidcam.cam.build.opened_layers import Layer, default_layer, find_layers, named
+from vidcam.cam.build.opened_layers import MapTensor, default_layer, find_layers, named
 from vidcam.cam.run.graph import Facts, Graph
 from vidcam.cam.run.openvino import OpenVINO
 from vidcam.cam.targets import Layers
@@ -29,12 +29,12 @@ class Sight(NamedTuple):
     images: Any
     logits: Any
     end: str
-    layers: Mapping[str, Layer]
-    targets: list[Layer]
+    layers: Mapping[str, MapTensor]
+    targets: list[MapTensor]
     reason: str
 
 
-def look(
+def look_into(
     classifier: Classifier, height: int, width: int, layer: Layers = None, *, peek: bool = False, single: bool = False
 ) -> Sight:
     """Looks into a network.
@@ -122,7 +122,7 @@ class OpenBuilder:
         return graph
 
     def _made(self, height: int, width: int, *, single: bool) -> Graph:
-        seen = look(self._classifier, height, width, self._layer, single=single)
+        seen = look_into(self._classifier, height, width, self._layer, single=single)
         written = write_graph(seen.model, seen.logits, seen.end, seen.targets, seen.images)
         facts = Facts(
             layers=tuple(target.path for target in seen.targets),

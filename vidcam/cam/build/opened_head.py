@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from vidcam.cam.build.nodes import ancestors, integers, name_of, parts_of, readers_of, sizes_of
-from vidcam.cam.build.opened_layers import LAYOUT, Layer
+from vidcam.cam.build.opened_layers import LAYOUT, MapTensor
 
 
-def pooling_behind(layer: Layer) -> Any:
+def pooling_behind(layer: MapTensor) -> Any:
     """Returns the output of the global average pooling that all of a layer's map goes through, None without one."""
     output, order, places = layer.output, layer.order, layer.positions
     channel, rank = (1 if order else len(sizes_of(output)) - 1), len(sizes_of(output))

@@ -14,8 +14,8 @@ import numpy as np
 from vidcam._openvino import ov
 from vidcam.cam.build.axes import Layout, transpose
 from vidcam.cam.build.nodes import Name, ancestors, name_of, readers_of, sizes_of
-from vidcam.cam.build.opened_layouts import BATCH, Layouts, follow
-from vidcam.cam.build.positions import EXTRA, Grid, Positions, attends, no_such_grid, positions
+from vidcam.cam.build.opened_layouts import TRACED_PICTURES, Layouts, follow
+from vidcam.cam.build.positions import EXTRA, PatchGrid, Positions, attends, no_such_grid, positions
 from vidcam.errors import UsageError
 from vidcam.types import Array
 
@@ -39,7 +39,7 @@ def _numbers(*values: int) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class MapTensor:
     """A tensor that a map can be made from.
 
     Attributes:
@@ -85,7 +85,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Explainable:
     """What can be explained of a network.
 
     Attributes:
@@ -94,12 +94,12 @@ class Found:
         reason: why that one.
     """
 
-    layers: tuple[Layer, ...]
-    preferred: Layer | None = None
+    layers: tuple[MapTensor, ...]
+    preferred: MapTensor | None = None
     reason: str = ""
 
 
-def find_layers(model: Any, images: Any, logits: Any, grid: Grid | None = None) -> Found:
+def find_layers(model: Any, images: Any, logits: Any, grid: PatchGrid | None = None) -> Explainable:
     """Finds the tensors that a map can be made from: those with positions and channels that lead to the logits.
 
     Args:
@@ -117,7 +117,7 @@ def find_layers(model: Any, images: Any, logits: Any, grid: Grid | None = None) 
     shape = images.get_partial_shape()
     sides = list(shape)[1:]
     try:
-        model.reshape({"images": ov.PartialShape([BATCH if shape[0].is_dynamic else shape[0], *sides])})
+        model.reshape({"images": ov.PartialShape([TRACED_PICTURES if shape[0].is_dynamic else shape[0], *sides])})
     except RuntimeError:  # it takes one picture at a time
         model.reshape({"images": ov.PartialShape([1, *sides])})
     try:
@@ -133,15 +133,15 @@ def find_layers(model: Any, images: Any, logits: Any, grid: Grid | None = None) 
         preferred, reason = _preferred(nodes, layouts, outer, set(ends), ancestors(logits))
     finally:
         model.reshape({"images": shape})
-    return Found(outer, preferred, reason)
+    return Explainable(outer, preferred, reason)
 
 
 def _sizes(output: Any) -> list[int | None]:
     return [] if output.get_partial_shape().rank.is_dynamic else sizes_of(output)
 
 
-def _layers(nodes: list[Any], layouts: Layouts, behind: set[str], grid: Grid | None) -> list[Layer]:
-    found: list[Layer] = []
+def _layers(nodes: list[Any], layouts: Layouts, behind: set[str], grid: PatchGrid | None) -> list[MapTensor]:
+    found: list[MapTensor] = []
     learned = any(node.get_type_name() in CONVOLUTIONS for node in nodes)
     begins, begun, counts = CONVOLUTIONS if learned else ("MatMul",), False, Counter[str]()
     for node in nodes:
@@ -159,12 +159,12 @@ def _layers(nodes: list[Any], layouts: Layouts, behind: set[str], grid: Grid | N
                 # What a layer gives is rounded, and may be cut to what is left of it: a relu6 is no more than that.
                 found[-1] = replace(before, output=output)
             elif begun and node.get_name() in behind:
-                found.append(Layer(_path(node, counts[kind]), kind, output, *place))
+                found.append(MapTensor(_path(node, counts[kind]), kind, output, *place))
     return found
 
 
 def _place(
-    layout: Layout | None, sizes: list[int | None], grid: Grid | None
+    layout: Layout | None, sizes: list[int | None], grid: PatchGrid | None
 ) -> tuple[Positions, tuple[int, ...] | None] | None:
     """Tells how a tensor is a map, and by which transposition its channels come last."""
     if layout is None or len(sizes) not in (3, 4):
@@ -234,8 +234,8 @@ def _closure(node: Any, start: Name, layouts: Layouts) -> dict[Name, Any]:
 
 
 def _preferred(
-    nodes: list[Any], layouts: Layouts, layers: Iterable[Layer], norms: set[Name], behind: set[str]
-) -> tuple[Layer | None, str]:
+    nodes: list[Any], layouts: Layouts, layers: Iterable[MapTensor], norms: set[Name], behind: set[str]
+) -> tuple[MapTensor | None, str]:
     """Chooses as `vidcam.cam.build.places` does: before the last attention, or behind the last one in windows."""
     seen = [
         (node, how) for node in nodes if node.get_name() in behind
@@ -263,7 +263,7 @@ def _preferred(
     return (read[-1], "the normalisation before the last attention") if read else (None, "")
 
 
-def default_layer(found: Found, name: str) -> tuple[Layer, str]:
+def default_layer(found: Explainable, name: str) -> tuple[MapTensor, str]:
     """Chooses the layer to explain: the one that attention suggests, or the last, before the pooling that follows it.
 
     Returns:
@@ -291,6 +291,6 @@ def default_layer(found: Found, name: str) -> tuple[Layer, str]:
     return layer, reason
 
 
-def named(found: Found) -> Mapping[str, Layer]:
+def named(found: Explainable) -> Mapping[str, MapTensor]:
     """Returns the layers that a user may name, by path."""
     return {layer.path: layer for layer in found.layers if layer.kind not in HIDDEN or layer is found.preferred}

@@ -9,7 +9,7 @@ from vidcam.cam.build import axes
 from vidcam.cam.build.axes import Layout
 from vidcam.cam.build.nodes import Name, Varies, integers, name_of, parts_of, sizes_of
 
-BATCH = 2
+TRACED_PICTURES = 2
 """Pictures in the graph that is looked at: one would make an axis that nothing can be told of."""
 
 Layouts = dict[Name, Layout | None]
@@ -56,7 +56,7 @@ def _other(node: Any, inputs: Inputs, shape: Shape) -> Layout | None:
     known = [(x, sizes_of(v)) for x, v in zip(inputs, node.input_values(), strict=True) if x is not None]
     if all(_broadcasts(size, shape) for _, size in known):
         return axes.elementwise([x for x, _ in known], shape)
-    return axes.resized(known[0][0], shape)
+    return axes.same_order(known[0][0], shape)
 
 
 def _broadcasts(size: list[int | None], shape: Shape) -> bool:
@@ -73,7 +73,7 @@ def _transpose(node: Any, inputs: Inputs, shape: Shape) -> Layout | None:
 
 
 def _convolution(node: Any, inputs: Inputs, shape: Shape) -> Layout | None:
-    kept = None if inputs[0] is None else axes.resized(inputs[0], shape)
+    kept = None if inputs[0] is None else axes.same_order(inputs[0], shape)
     return kept and (kept[0], axes.fresh("channel", shape[1]), *kept[2:])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidcam.cam.build.layouts import Layouts, follow
-from vidcam.cam.build.positions import EXTRA, Grid, Positions, attends, no_such_grid, positions
+from vidcam.cam.build.positions import EXTRA, PatchGrid, Positions, attends, no_such_grid, positions
 from vidcam.cam.build.trace import Call, ancestors
 
 TURNING = ("Transpose", "Einsum", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Roll")
@@ -34,7 +34,7 @@ class Places:
     reason: str = ""
 
 
-def plain(calls: Sequence[Call], logits: Any) -> bool:
+def keeps_places(calls: Sequence[Call], logits: Any) -> bool:
     """Tells whether rows and columns stay where a convolution leaves them: every tensor of four axes is a map then.
 
     Args:
@@ -46,7 +46,7 @@ def plain(calls: Sequence[Call], logits: Any) -> bool:
     return not turned and not ranks & {3, 5}
 
 
-def find_places(images: Any, calls: Sequence[Call], logits: Any, grid: Grid | None = None) -> Places:
+def find_places(images: Any, calls: Sequence[Call], logits: Any, grid: PatchGrid | None = None) -> Places:
     """Finds the layers with positions in a graph that was traced with every size known.
 
     Args:
@@ -69,7 +69,7 @@ def find_places(images: Any, calls: Sequence[Call], logits: Any, grid: Grid | No
     return Places(tuple(places), preferred, reason)
 
 
-def _told(calls: Sequence[Call], places: Sequence[Positions | None], grid: Grid) -> list[Positions | None]:
+def _told(calls: Sequence[Call], places: Sequence[Positions | None], grid: PatchGrid) -> list[Positions | None]:
     """Takes each line of as many tokens as the grid has places, or a few more before them, as the grid."""
     count, told, lines = math.prod(grid), list(places), set()
     for i, (call, place) in enumerate(zip(calls, places, strict=True)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vidcam.cam.build.axes import PLACES, Axis, Factor, Layout, patches, size_of
 from vidcam.errors import UsageError
 
-Grid = tuple[int, int]
+PatchGrid = tuple[int, int]
 EXTRA = 16
 """Class and register tokens beside the patches, at most, where a grid is only told."""
 
@@ -96,7 +96,7 @@ def attends(layout: Layout | None) -> str:
     return "windows" if any(f.kind in ("row", "column") for f in lead) else "all"
 
 
-def no_such_grid(grid: Grid, lines: Collection[int]) -> UsageError:
+def no_such_grid(grid: PatchGrid, lines: Collection[int]) -> UsageError:
     """Returns the error of a grid that was told and that no list of tokens is of; `lines` are their lengths."""
     told = f"the layers have {', '.join(map(str, sorted(lines)))}" if lines else "no layer has tokens at all"
     count = math.prod(grid)

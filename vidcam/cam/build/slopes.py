@@ -10,7 +10,7 @@ import numpy as np
 from vidcam._openvino import ov
 from vidcam.cam.build.nodes import sizes_of
 
-Rule = Callable[[Any, Any], Sequence[Any]]
+GradientRule = Callable[[Any, Any], Sequence[Any]]
 """(node, gradient of its output) -> gradients of its inputs."""
 
 
@@ -28,7 +28,7 @@ def _inside(x: Any, low: float, high: float) -> Any:
     return ops.logical_and(ops.greater(x, like(low, x)), ops.less(x, like(high, x)))
 
 
-def _slope(function: Callable[[Any, Any, Any], Any]) -> Rule:
+def _slope(function: Callable[[Any, Any, Any], Any]) -> GradientRule:
     """Makes a rule of a function of (node, input, output) to the slope of an activation."""
 
     def rule(node: Any, dy: Any) -> Sequence[Any]:
@@ -38,7 +38,7 @@ def _slope(function: Callable[[Any, Any, Any], Any]) -> Rule:
     return rule
 
 
-def _step(condition: Callable[[Any, Any], Any]) -> Rule:
+def _step(condition: Callable[[Any, Any], Any]) -> GradientRule:
     """Makes a rule of a condition of (node, input) under which an activation hands on what it gets, else nothing."""
 
     def rule(node: Any, dy: Any) -> Sequence[Any]:
@@ -102,7 +102,7 @@ def _selu(node: Any, x: Any, y: Any) -> Any:
     return ops.select(ops.less(x, like(0, x)), ops.add(y, ops.multiply(alpha, scale)), scale)
 
 
-SLOPES: dict[str, Rule] = {
+SLOPES: dict[str, GradientRule] = {
     "PRelu": _prelu,
     "Relu": _step(lambda _, x: _ops().greater(x, like(0, x))),
     "Clamp": _step(lambda n, x: _inside(x, n.get_attributes()["min"], n.get_attributes()["max"])),

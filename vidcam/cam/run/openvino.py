@@ -13,7 +13,7 @@ import numpy as np
 from vidcam._openvino import core, ov
 from vidcam.cam.run import Pass
 from vidcam.cam.run.graph import Graph
-from vidcam.cam.run.scores import CHUNK
+from vidcam.cam.run.scores import MASKED_AT_ONCE
 from vidcam.errors import UsageError
 from vidcam.types import Array
 
@@ -42,7 +42,7 @@ class OpenVINO:
     def __init__(self, supply: Supply, batch_size: int) -> None:
         self._whole = _Sizes(supply, _as_it_is, batch_size)
         self._forward = _Sizes(supply, _forward_only, batch_size)
-        self._masked = _Sizes(supply, _masked, CHUNK)
+        self._masked = _Sizes(supply, _masked, MASKED_AT_ONCE)
         self._supply = supply
         self._heads: dict[tuple[Any, ...], Any] = {}
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class OpenVINO:
         with self._lock:
             if key not in self._heads:
                 model = self._supply(*size).model()
-                count = 1 if takes_one(model) else CHUNK
+                count = 1 if takes_one(model) else MASKED_AT_ONCE
                 head = _headed(model, layer)
                 head.reshape({"features": [count, *features.shape[1:]]})
                 self._heads[key] = _compile(head), count

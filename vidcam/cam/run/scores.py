@@ -11,7 +11,7 @@ import numpy as np
 from vidcam.cam.run import Engine
 from vidcam.types import Array
 
-CHUNK = 32
+MASKED_AT_ONCE = 32
 """Masked pictures in one forward pass."""
 
 
@@ -34,7 +34,7 @@ def masked_scores(engine: Engine, images: Array, activations: Array, weights: Ar
     scores = np.full((len(images), activations.shape[3]), -np.inf, np.float32)
     for score, image, channels, of in zip(scores, images, activations, weights, strict=True):
         lively = _lively(channels, top_channels)
-        for at in np.array_split(lively, range(CHUNK, len(lively), CHUNK)):
+        for at in np.array_split(lively, range(MASKED_AT_ONCE, len(lively), MASKED_AT_ONCE)):
             if len(at):
                 score[at] = engine.classify_masked(image, _masks(channels[..., at], image.shape[:2])) @ of
     return scores
@@ -77,8 +77,8 @@ def position_scores(engine: Engine, size: tuple[int, int], layer: int, activatio
     rows, columns = activations.shape[1:3]
     scores = np.empty((len(activations), rows * columns + 1), np.float32)
     for score, features, of in zip(scores, activations, weights, strict=True):
-        for start in range(0, len(score), CHUNK):
-            count = min(CHUNK, len(score) - start)
+        for start in range(0, len(score), MASKED_AT_ONCE):
+            count = min(MASKED_AT_ONCE, len(score) - start)
             alone = np.zeros((count, *features.shape), np.float32)
             for i in range(count):
                 row, column = divmod(start + i, columns)

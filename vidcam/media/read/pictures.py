@@ -20,7 +20,7 @@ from vidcam.media.gifblocks import Block, blocks, canvas
 from vidcam.media.info import Info
 from vidcam.media.read.cut import Reading, Shot
 from vidcam.media.read.source import Source
-from vidcam.media.resize import fitted, resized
+from vidcam.media.resize import resized, size_within
 from vidcam.types import Array, Frame
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its complaints about damaged files go to the terminal
@@ -66,7 +66,7 @@ class PictureSource(Source):
         moving = len(self._numbers) > 1
         self._reader = _GifReader(self._blocks, image.size) if self._blocks else _read
         first = self._first_picture()
-        self._size = fitted((first.shape[1], first.shape[0]), self._reading.max_size)
+        self._size = size_within((first.shape[1], first.shape[0]), self._reading.max_size)
         self._first = resized(first, self._size)
         self.info = Info(
             path=str(self._path),

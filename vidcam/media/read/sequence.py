@@ -13,7 +13,7 @@ from vidcam.media.info import VIDEOS, Info
 from vidcam.media.read.cut import Reading, Shot
 from vidcam.media.read.pictures import read_still
 from vidcam.media.read.source import Source
-from vidcam.media.resize import fitted, resized
+from vidcam.media.resize import resized, size_within
 from vidcam.media.times import Seconds
 from vidcam.types import Array, Frame
 
@@ -41,7 +41,7 @@ class SequenceSource(Source):
         if not self._files:
             raise VidcamError(f"{path}: no image is there")
         first = self._first()
-        self._size = fitted((first.shape[1], first.shape[0]), reading.max_size)
+        self._size = size_within((first.shape[1], first.shape[0]), reading.max_size)
         count = len(self._files)
         self.info = Info(
             path=str(path),

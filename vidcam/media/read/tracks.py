@@ -18,7 +18,7 @@ _STILL = 2
 """A track of so few pictures is no video where another one moves: phones keep a large photograph beside a clip."""
 _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")  # Matroska's tag
 
-Matrix = tuple[int, int, int, int]
+DisplayMatrix = tuple[int, int, int, int]
 
 
 def shown_track(container: Any, path: Path) -> Any:
@@ -69,7 +69,7 @@ def square(frame: Any, stream: Any) -> tuple[int, int]:
     return max(1, round(frame.width * aspect)), frame.height
 
 
-def display_matrix(frame: Any) -> Matrix:
+def display_matrix(frame: Any) -> DisplayMatrix:
     """Returns (a, b, c, d), each -1, 0 or 1, of the nearest rotation by right angles, maybe mirrored.
 
     A stored pixel (x, y) is shown at (a x + c y, b x + d y) plus an offset (ISO/IEC 14496-12, 8.3.2).
@@ -90,7 +90,7 @@ def display_matrix(frame: Any) -> Matrix:
     return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
 
 
-def upright(picture: Array, matrix: Matrix) -> Array:
+def upright(picture: Array, matrix: DisplayMatrix) -> Array:
     """Turns a stored picture (H, W, ...) as its matrix says."""
     a, b, c, d = matrix
     if a == 0:

@@ -19,11 +19,11 @@ from vidcam.media.info import Info
 from vidcam.media.read.cut import Reading, Shot
 from vidcam.media.read.source import Source
 from vidcam.media.read.tracks import display_matrix, shown_track, square, upright
-from vidcam.media.resize import fitted
+from vidcam.media.resize import size_within
 from vidcam.types import Array, Frame, Planes
 
 # More decoder threads hold more pictures in memory and gain little next to a model and an encoder.
-THREADS = 8
+DECODER_THREADS = 8
 
 
 class VideoSource(Source):
@@ -60,7 +60,7 @@ class VideoSource(Source):
         self._reading.check(self._path, (context.width, context.height))
         context.options = {"max_pixels": str(self._reading.max_pixels)}
         context.thread_type = "AUTO"
-        context.thread_count = min(cores(), THREADS)
+        context.thread_count = min(cores(), DECODER_THREADS)
         self._deinterlacer: _Deinterlacer | None = None
 
     def _first(self) -> Any:
@@ -79,7 +79,7 @@ class VideoSource(Source):
         self._matrix = display_matrix(first)
         size = square(first, stream)
         self._reading.check(self._path, size)
-        self._size = fitted(size, self._reading.max_size)  # as decoded, before rotation
+        self._size = size_within(size, self._reading.max_size)  # as decoded, before rotation
         turned = self._matrix[0] == 0
         upright = (self._size[1], self._size[0]) if turned else self._size
         start = seconds(stream.start_time, stream.time_base)

@@ -35,7 +35,7 @@ _WASTE = 0.8
 """A file of less than this share of what it may have is tried one size larger."""
 _SPOOL = {"crf": "6", "preset": "ultrafast", "g": "1"}
 
-Make = Callable[[OutputFile, Fraction | None, int | None], Sink]
+MakeSink = Callable[[OutputFile, Fraction | None, int | None], Sink]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BoundedSink(Sink):
     def __init__(
         self,
         target: OutputFile,
-        make: Make,
+        make: MakeSink,
         most: int,
         *,
         source: Info,

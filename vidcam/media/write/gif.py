@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
     av = module("av")  # a run from GIF to GIF imports it while the network is compiled
 
-LARGE = 10_000_000
+LARGE_GIF = 10_000_000
 """Bytes above which a GIF is hardly taken anywhere."""
 _TICK = Fraction(1, 100)
 _SHORTEST = 2  # browsers show a delay of 1 as one of 10
@@ -133,7 +133,7 @@ class GifSink(Sink):
 
     def _judge(self, taken: int) -> None:
         """Says of a file that is larger than messages and pages take, what makes it smaller."""
-        if taken > LARGE and self.size is not None:
+        if taken > LARGE_GIF and self.size is not None:
             width = min(self.size[0], 480)
             self.notes = (
                 f"{size_text(taken)} is large for a GIF; --max-bytes 10MB finds the width and rate that fit, --width "

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidcam.types import Array, Matrix
 
-FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Suffix -> FFmpeg's name of the container."""
 _BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer alike
 _COLORSPACE: dict[Matrix, int] = {"bt709": _BT709, "bt601": 6}
@@ -24,7 +24,7 @@ def open_output(file: Path, suffix: str, options: Mapping[str, str] | None = Non
 
     Args:
         file: the file.
-        suffix: which container it becomes, one of `FORMATS`.
+        suffix: which container it becomes, one of `CONTAINERS`.
         options: of the container; by default its index stands first, so that a page plays it while it loads.
 
     Returns:
@@ -33,7 +33,7 @@ def open_output(file: Path, suffix: str, options: Mapping[str, str] | None = Non
     if options is None:
         # Edit lists, which say when a track begins, count in milliseconds unless they are told otherwise.
         options = {} if suffix == ".mkv" else {"movflags": "+faststart", "movie_timescale": "90000"}
-    return av.open(f"file:{file.absolute()}", "w", format=FORMATS[suffix], options=dict(options))
+    return av.open(f"file:{file.absolute()}", "w", format=CONTAINERS[suffix], options=dict(options))
 
 
 def add_h264(

@@ -24,7 +24,7 @@ from vidcam.types import Array, Matrix, Planes
 
 # As many encoder threads as cores: with one, two cores stood still a quarter of the time that they worked with two
 # (`tests.benchmarks.pipeline`), and slow presets would hold everything up. More threads hold more pictures.
-THREADS = 16  # at most
+ENCODER_THREADS = 16  # at most
 _TIME_BASE = Fraction(1, 90000)  # divides 24, 25, 30, 50, 60 and, but for 1/4 of a tick, their 1000/1001 evenly
 _BROWSER_DELAY = Fraction(1, 10)  # what browsers make of a delay of 0 in an animation
 
@@ -56,7 +56,7 @@ class VideoSink(Sink):
         self._wanted = self.pace()
         self._shortest = Fraction(0) if fps is None else 1 / fps
         self._zero = zero
-        self._options = {"threads": str(min(cores(), THREADS)), **options}
+        self._options = {"threads": str(min(cores(), ENCODER_THREADS)), **options}
         self._stream: Any = None
         self._sound = sound
         self._last = -1  # the latest picture's time stamp in ticks

@@ -21,7 +21,7 @@ from vidcam._files import OutputFile
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.color import to_yuv420p
 from vidcam.media.container import reason
-from vidcam.media.write.h264 import FORMATS, add_h264, open_output
+from vidcam.media.write.h264 import CONTAINERS, add_h264, open_output
 from vidcam.types import Array
 
 _TICK = Fraction(1, 1000)  # what Matroska counts in
@@ -116,8 +116,8 @@ def check_recording(path: Path, overwrite: bool) -> None:
         UsageError: the file exists, or its name says another format.
         VidcamError: its folder cannot be written to.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"{path}: a recording is one of {', '.join(FORMATS)}")
+    if path.suffix.lower() not in CONTAINERS:
+        raise UsageError(f"{path}: a recording is one of {', '.join(CONTAINERS)}")
     OutputFile(path, overwrite).discard()
 
 
