@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from concurrent.futures import Future
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from tests.batch.conftest import Inline
 from tests.media.make import Sound, Video, write_video
 from vidcam.batch import long_clip, many_clips
-from vidcam.batch.crew import Died
+from vidcam.batch.crew import Crew, Died
 from vidcam.batch.pieces import Films, Piece
 from vidcam.batch.records import Store
 from vidcam.cam.options import MapOptions
@@ -178,8 +181,49 @@ def test_what_is_left_of_a_failed_clip_is_not_wanted(tmp_path):
     assert films.wanted(rest[0])
     other = film_module.Film(tmp_path / "b.mp4", tmp_path / "b", (1,), MapOptions(), Look(), MediaOptions())
     assert not films.wanted(Piece(other, "explain", 0, None))
-    assert films.follow(first, None) == []
+    assert [(piece.step, piece.part) for piece in films.follow(first, None)] == [("draw", 0)]
     assert films.done == 1
+
+
+@pytest.mark.parametrize("looks", [{}, {"normalize": "clip"}, {"target": "clip-top"}])
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+def test_each_step_has_what_it_needs_and_no_worker_waits_without_need(looks, workers, tmp_path):
+    maps = MapOptions(**{k: v for k, v in looks.items() if k == "target"})
+    look = Look(**{k: v for k, v in looks.items() if k == "normalize"})
+    film = film_module.Film(tmp_path / "a.mp4", tmp_path, tuple(range(1, 7)), maps, look, MediaOptions())
+    rounds, steps = [], [(step, part) for step in film.steps for part in range(7)]
+
+    class Even:
+        """A worker that takes as long for every step; all that are at work end together."""
+
+        tries = 1
+
+        def submit(self, work):
+            assert not set(film.needs(work.step, work.part)) & set(steps)
+            self.work = work
+            return Future()
+
+        def result(self, future):
+            steps.remove((self.work.step, self.work.part))
+            return future.result()
+
+        def close(self): ...
+        def frames(self):
+            return 0, None
+
+    def end_of_round(busy, **_):
+        rounds.append(len(busy))
+        for future in busy:
+            future.set_result(None)
+        return set(busy), set()
+
+    films, name = Films(), "vidcam.batch.crew.wait"
+    with mock.patch(name, end_of_round):
+        Crew([Even() for _ in range(workers)], films.begin(film), None, lambda p: None, films).run(lambda: False)
+    assert not steps
+    assert films.done == films.total == sum(rounds)
+    barriers = len(film.steps) if looks.get("normalize") else len(film.steps) - 1
+    assert len(rounds) <= max(math.ceil(sum(rounds) / workers) + barriers - 1, len(film.steps))
 
 
 def test_workers_do_not_go_with_what_is_about_one_process(film, capsys, tmp_path):

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vidcam.batch.pieces import Films, Outcome, Work
+from vidcam.batch.pieces import Films, Outcome, Piece, Work
 from vidcam.batch.records import Record
 from vidcam.errors import Interrupted
 
@@ -153,11 +153,11 @@ class Crew:
     def _take(self, future: Future[Outcome]) -> None:
         worker, task = self._busy[future]
         outcome: Outcome = None
-        more: list[Work] = []
+        more: list[Piece] = []
         wanted = self._films.wanted(task.work)
         try:
             outcome = worker.result(future)
-            more = [*self._films.follow(task.work, outcome)]
+            more = self._films.follow(task.work, outcome)
         except Died as error:
             task.deaths += 1
             worker.renew()
@@ -171,10 +171,18 @@ class Crew:
             pass
         del self._busy[future]
         self._idle.append(worker)
-        self._waiting.extendleft(_Task(work) for work in reversed(more))
+        self._put(more)
         if isinstance(outcome, Record) and wanted:
             self.progress.records.append(outcome)
             self.progress.frames += outcome.numbers.get("explained", 0) if outcome.state == "done" else 0
+
+    def _put(self, more: Sequence[Piece]) -> None:
+        """Has pieces of a clip wait behind those of it that others wait for, and before all else."""
+        own = {piece.film.folder for piece in more}
+        places = (i for i, t in enumerate(self._waiting, 1) if isinstance(t.work, Piece) and t.work.film.folder in own)
+        place = max(places, default=0)
+        for piece in reversed(more):
+            self._waiting.insert(place, _Task(piece))
 
     def _stop(self) -> None:
         for worker, _ in self._busy.values():

@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,12 @@ Outcome = Record | Film | None
 
 @dataclass(slots=True)
 class _Open:
+    """A clip in the works: the steps of parts that are not done, and those that nobody was handed yet."""
+
     film: Film
     job: Job | None
-    step: int = -1
-    waiting: set[int] = field(default_factory=set)
+    undone: set[tuple[str, int]]
+    waiting: list[tuple[str, int]]
 
 
 class Films:
@@ -73,9 +75,12 @@ class Films:
 
     def begin(self, film: Film, job: Job | None = None) -> list[Piece]:
         """Returns the first pieces of a clip; what is there already is not among them."""
-        self._open[film.folder] = state = _Open(film, job)
-        self.total += len(film.parts) * len(film.steps)
-        return self._next(state)
+        steps = [(step, part) for step in film.steps for part in range(len(film.parts))]
+        missing = [(step, part) for step, part in steps if not film.file(step, part).exists()]
+        self._open[film.folder] = state = _Open(film, job, set(missing), missing)
+        self.total += len(steps)
+        self.done += len(steps) - len(missing)
+        return self._ready(state)
 
     def follow(self, work: Work, outcome: Outcome) -> list[Piece]:
         """Returns what can be done now that some work is done."""
@@ -88,8 +93,8 @@ class Films:
             del self._open[work.film.folder]
             return []
         self.done += 1
-        state.waiting.discard(work.part)
-        return [] if state.waiting else self._next(state)
+        state.undone.discard((work.step, work.part))
+        return self._ready(state)
 
     def wanted(self, work: Work) -> bool:
         """Tells whether work is still to be done; the clip of a piece may have failed."""
@@ -99,16 +104,14 @@ class Films:
         """Tells whether more work may come of some."""
         return work.settings.in_parts if isinstance(work, Job) else work.step != JOIN
 
-    def _next(self, state: _Open) -> list[Piece]:
-        """Returns the pieces of the next step of which something is missing."""
+    def _ready(self, state: _Open) -> list[Piece]:
+        """Returns the pieces that nothing stands in the way of any more."""
         film = state.film
-        for number in range(state.step + 1, len(film.steps)):
-            step, state.step = film.steps[number], number
-            state.waiting = {p for p in range(len(film.parts)) if not film.file(step, p).exists()}
-            self.done += len(film.parts) - len(state.waiting)
-            if state.waiting:
-                return [Piece(film, step, part, state.job) for part in sorted(state.waiting)]
-        return [] if state.job is None else [Piece(film, JOIN, 0, state.job)]
+        if not state.undone:
+            return [] if state.job is None else [Piece(film, JOIN, 0, state.job)]
+        ready = [one for one in state.waiting if not state.undone.intersection(film.needs(*one))]
+        state.waiting = [one for one in state.waiting if one not in ready]
+        return [Piece(film, step, part, state.job) for step, part in ready]
 
 
 def open_folder(film: Film, made: Mapping[str, Any]) -> None:

@@ -58,8 +58,20 @@ class Film:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What is done with every part, one after the other."""
+        """What is done with every part, in this order."""
         return ("predict", "explain", "draw") if CLIP_TOP in str(self.maps.target).split("/") else ("explain", "draw")
+
+    def needs(self, step: str, part: int) -> list[tuple[str, int]]:
+        """Returns the steps of parts that a step of a part takes something from."""
+        if step == "predict":
+            return []
+        if step == "explain":
+            before, of = "predict", range(len(self.parts))
+        elif self.look.normalize == "clip":
+            before, of = "explain", range(len(self.parts))
+        else:
+            before, of = "explain", range(max(0, part - 1), part + 1)
+        return [(before, p) for p in of] if before in self.steps else []
 
     def file(self, step: str, part: int) -> Path:
         """Returns the file that is there when a step of a part is done."""

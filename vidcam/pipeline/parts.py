@@ -82,7 +82,7 @@ def do_step(
 
     Args:
         film: the clip.
-        step: one of `film.steps`; the steps before it are done, of all parts.
+        step: one of `film.steps`; what `film.needs` says of it is done.
         number: the part's.
         classifier: what is explained.
         make: makes an explainer.
