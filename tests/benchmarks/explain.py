@@ -5,18 +5,22 @@
 MODEL is `cats_dogs` or a network of `keras.applications` by its name in vidcam, with made-up weights: what a network
 costs does not depend on them. Forward pass and methods run in turn on the same batch at the
 network's own size, from pixels to NumPy arrays; the table has the median milliseconds a frame, and the medians of the
-ratios within a round of each method to the forward pass.
+ratios within a round of each method to the forward pass. NumPy's BLAS has one thread, as in the command line: more of
+them spin after Eigen-CAM's products, and what is measured next waits for a core.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 

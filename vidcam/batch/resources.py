@@ -13,7 +13,7 @@ from vidcam._machine import lines, usable
 
 MEMORY = 1.5 * 2**30
 """Bytes that a worker is reckoned with: TensorFlow, a network and a clip in the works."""
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 _taken: list[int] = []
 """Open files whose locks say which cores this process has taken."""
 
@@ -37,6 +37,7 @@ def limit_threads(count: int) -> None:
     """Has libraries that are not loaded yet use so many threads each in this process."""
     for name in _THREADS:
         os.environ[name] = str(count)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command line has it
 
 
 def keep_to(part: list[int]) -> None:

@@ -269,9 +269,8 @@ def _even(gradient: Array) -> bool:
 
 def _weighted(activations: Array, weights: Array) -> Array:
     """Returns sum_k w_k A_k, (B, h, w), of activations (B, h, w, K) and weights (B, K)."""
-    count, height, width, channels = activations.shape
-    flat = activations.reshape(count, height * width, channels)
-    maps: Array = (flat @ weights[:, :, np.newaxis]).reshape(count, height, width)
+    # Without BLAS, whose threads would spin on the cores that the next pass of the network needs.
+    maps: Array = np.einsum("bhwk,bk->bhw", activations, weights)
     return maps
 
 

@@ -48,6 +48,8 @@ def main(args: Sequence[str] | None = None) -> None:
         args: the arguments, None for those of the process.
     """
     arguments = list(sys.argv[1:] if args is None else args)
+    # NumPy's BLAS keeps its threads spinning for a while after each product, on the cores that the network needs next.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(arguments, debug="--debug" in arguments))
 
 
