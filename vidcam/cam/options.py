@@ -79,7 +79,7 @@ class MapOptions(Options):
     )
     batch_size: int | None = option(
         None,
-        "Frames computed at once: 8 by default, 4 of 1080p, 1 of 4K; or windows: 1.",
+        "Frames computed at once: 8 by default, 4 of 1080p or on one core, 1 of 4K; or windows: 1.",
         kind=Number(1),
         metavar="N",
         decides=False,
