@@ -3,6 +3,10 @@
 An entry is written beside its place and renamed, so that other processes see all of it or nothing; reading checks its
 checksums, and a damaged one is removed and made again. Where the directory cannot be written, nothing is kept and
 nothing fails.
+
+platformdirs was weighed for `folder`. On Windows it asks the system, not the variable LOCALAPPDATA, so that caches of
+those who set it would move, and adds a folder `Cache` unless told not to. The few lines here give each system's usual
+folder, and need no further dependency.
 """
 
 from __future__ import annotations

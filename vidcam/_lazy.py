@@ -1,4 +1,8 @@
-"""Public names that are imported on first use, so that importing a package loads none of its heavy parts (PEP 562)."""
+"""Public names that are imported on first use, so that importing a package loads none of its heavy parts (PEP 562).
+
+lazy_loader was weighed. Its `attach` does what `lazy` does in as many lines at each place of use, and the rest of it,
+stubs and modules that load themselves, is not needed: a dependency for fifteen lines.
+"""
 
 from __future__ import annotations
 

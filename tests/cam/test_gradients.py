@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from vidcam._openvino import core, ov
-from vidcam.cam.build.gradients import NoRule, differentiate
+from vidcam.cam.build.gradients import differentiate
+from vidcam.cam.build.nodes import NoRule
 
 RNG = np.random.default_rng(3)
 K1 = RNG.normal(0, 0.5, (1, 1, 4, 6)).astype("float32")

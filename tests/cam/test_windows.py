@@ -10,18 +10,8 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
-from vidcam.cam.windows import (
-    ClipWindow,
-    Coming,
-    Sampling,
-    WindowMaps,
-    at_place,
-    merge_windows,
-    moments,
-    step_shares,
-    weight,
-    windows,
-)
+from vidcam.cam.moments import WindowMaps, at_place, merge_windows, moments, step_shares, weight
+from vidcam.cam.windows import ClipWindow, Coming, Sampling, windows
 from vidcam.errors import UsageError
 
 

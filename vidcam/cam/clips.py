@@ -11,9 +11,10 @@ import numpy as np
 
 from vidcam.cam.explainer import Explainer, explain_together
 from vidcam.cam.methods import UNDEFINED_OVER_TIME
+from vidcam.cam.moments import Moment, WindowMaps, moments
 from vidcam.cam.run import EngineName
 from vidcam.cam.targets import Layers, Target
-from vidcam.cam.windows import Coming, Moment, Sampling, WindowMaps, moments, windows
+from vidcam.cam.windows import Coming, Sampling, windows
 from vidcam.errors import UsageError
 from vidcam.types import Array, Classifier, Frame, Placement, Track
 

@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vidcam.cam import METHODS, Explainer, alternatives
+from vidcam.cam import METHODS, Explainer, alternatives, find_method
+from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import TOP
 from vidcam.errors import UsageError
 from vidcam.live.controls import Controls, LiveSettings
 from vidcam.live.slot import Slot
 from vidcam.pipeline.scenes import Scenes
 from vidcam.render.flow import Motions
-from vidcam.types import Array, Explanation
+from vidcam.types import Array, Classifier, Explanation
 
+CHANNELS = 32
+"""Score-CAM takes a forward pass a channel; live it takes the most varied ones, unless asked otherwise."""
 PATIENCE = 1 / 8
 """How much of an explanation's time may be spent waiting for a frame taken just now, so that a map is never older than
 two explain intervals. A camera much faster than the explainer has one soon; for any other the wait would cost maps."""
@@ -192,3 +195,23 @@ def _uncollected() -> Iterator[None]:
         gc.freeze()
         if enabled:
             gc.enable()
+
+
+def explainer_maker(
+    model: Callable[[], Classifier], how: MapOptions, top_channels: int | None
+) -> Callable[[str], Explainer]:
+    """Returns what makes the explainer of a method; the model is loaded once, with the first, and its graph shared."""
+    made: list[Explainer] = []
+
+    def make(method: str) -> Explainer:
+        kind = find_method(method)
+        options: dict[str, Any] = {
+            "against": how.against and kind.targeted,
+            "top_channels": (top_channels or CHANNELS) if kind.scored else None,
+        }
+        if not made:
+            contrast: dict[str, Any] = {"rather_than": how.rather_than, "gamma": how.gamma}
+            made.append(Explainer(model(), method, how.layer, batch_size=1, engine=how.engine, **options, **contrast))
+        return made[0].by(method, **options)
+
+    return make

@@ -136,3 +136,19 @@ def snapshot(shown: Painted) -> list[Path]:
         with open_sink(path, source=Info(path=shown.settings.method, kind="image", size=size)) as sink:
             sink.write(picture, Fraction(0))
     return list(files)
+
+
+class Snapper:
+    """Takes the next picture that is shown, once asked; an output of the display."""
+
+    def __init__(self, keep: Callable[[Painted], None]) -> None:
+        self._keep = keep
+        self.asked = False
+
+    def wanted(self) -> bool:
+        return self.asked
+
+    def show(self, shown: Painted) -> None:
+        if shown.number:
+            self.asked = False
+            self._keep(shown)

@@ -3,6 +3,10 @@
 Pictures are asked for one by one: a viewer that is slow asks less often, and always gets the newest. One JPEG serves
 all viewers. The server answers its own pages only: names that are not its own (DNS rebinding), requests from other
 sites and, on any address but this machine's own, requests without the key are refused.
+
+aiohttp and Starlette were weighed. Both run in an event loop, where the session is made of threads that wait on one
+condition; Starlette needs a server such as uvicorn besides. What makes up this module, the checks and the viewers,
+would stay as it is. The standard library's server has a thread for each of a few viewers, which is enough.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from vidcam.cam import Explainer, find_method
+from vidcam.cam import Explainer
 from vidcam.cam.options import MapOptions
 from vidcam.cam.targets import CLIP_TOP
 from vidcam.errors import UsageError, VidcamError
@@ -22,8 +22,8 @@ from vidcam.live.address import parse_address
 from vidcam.live.capture import Capture
 from vidcam.live.controls import VIEWS, Controls, LiveSettings
 from vidcam.live.display import INTERVAL, Display, Painted
-from vidcam.live.explaining import ExplainedFrame, Explaining
-from vidcam.live.keeping import Recorder, snapshot, stamped, unused
+from vidcam.live.explaining import ExplainedFrame, Explaining, explainer_maker
+from vidcam.live.keeping import Recorder, Snapper, snapshot, stamped, unused
 from vidcam.live.server import Server
 from vidcam.live.slot import Slot
 from vidcam.live.window import DesktopWindow, display_problem
@@ -37,8 +37,6 @@ OPENING = 0.5
 """Seconds that loading the model waits for a source that does not open at all."""
 PUMP = 0.02
 """Seconds between two looks at the keyboard, at most."""
-CHANNELS = 32
-"""Score-CAM takes a forward pass a channel; live it takes the most varied ones, unless asked otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def live(
     problem = display_problem()
     if problem and address is None:
         raise VidcamError(f"{problem}, so no window can be opened; --serve PORT shows the view in a browser instead")
-    make = _maker(model, how, top_channels)
+    make = explainer_maker(model, how, top_channels)
     session = _Session(opener, make, LiveSettings(look, how.method, how.target), mirror=mirror)
     with ExitStack() as stack:
         stack.enter_context(_quick_switches())
@@ -173,7 +171,7 @@ class _Session:
         self.record_to: Path | None = None
         self._keeper = ThreadPoolExecutor(1, "snapshot")
         self._snapshots: list[Future[list[Path]]] = []
-        self._snapper = _Snapper(self._snap)
+        self._snapper = Snapper(self._snap)
         self.display.outputs.append(self._snapper)
         self._stop = threading.Event()
         self._opened = threading.Event()
@@ -319,40 +317,6 @@ class _Session:
         self._keeper.shutdown()
         for thread in self._threads:
             thread.join(timeout=2.0 if thread.daemon else None)
-
-
-class _Snapper:
-    """Takes the next picture that is shown, once asked; an output of the display."""
-
-    def __init__(self, keep: Callable[[Painted], None]) -> None:
-        self._keep = keep
-        self.asked = False
-
-    def wanted(self) -> bool:
-        return self.asked
-
-    def show(self, shown: Painted) -> None:
-        if shown.number:
-            self.asked = False
-            self._keep(shown)
-
-
-def _maker(model: Callable[[], Classifier], how: MapOptions, top_channels: int | None) -> Callable[[str], Explainer]:
-    """Returns what makes the explainer of a method; the model is loaded once, with the first, and its graph shared."""
-    made: list[Explainer] = []
-
-    def make(method: str) -> Explainer:
-        kind = find_method(method)
-        options: dict[str, Any] = {
-            "against": how.against and kind.targeted,
-            "top_channels": (top_channels or CHANNELS) if kind.scored else None,
-        }
-        if not made:
-            contrast: dict[str, Any] = {"rather_than": how.rather_than, "gamma": how.gamma}
-            made.append(Explainer(model(), method, how.layer, batch_size=1, engine=how.engine, **options, **contrast))
-        return made[0].by(method, **options)
-
-    return make
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from itertools import chain
 import numpy as np
 
 from vidcam.cam.clips import ClipExplainer, see_windows
-from vidcam.cam.windows import ClipWindow, Coming, Moment, WindowEvent, WindowMaps, moments, windows
+from vidcam.cam.moments import Moment, WindowMaps, moments
+from vidcam.cam.windows import ClipWindow, Coming, WindowEvent, windows
 from vidcam.pipeline.cells import GridCell
 from vidcam.pipeline.explain import AHEAD, fitted
 from vidcam.pipeline.meter import Meter

@@ -2,7 +2,7 @@
 
 Reverse-mode differentiation: a rule for each kind of operation that the heads of classifiers are made of. A rule takes
 the operation's node and the gradient of its output, and gives the gradient of each of its inputs, None where that is
-not wanted. Activations are in `slopes`, windows of local pooling in `windows`.
+not wanted. Activations are in `slopes`, what moves numbers is in `moves`, windows of local pooling are in `windows`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 
 from vidcam._openvino import ov
-from vidcam.cam.build.nodes import Name, Varies, constant_of, integers, name_of, parts_of, sizes_of
+from vidcam.cam.build.moves import MOVES, unspread
+from vidcam.cam.build.nodes import Name, NoRule, Varies, constant_of, name_of, sizes_of
 from vidcam.cam.build.slopes import SLOPES, GradientRule, like
 from vidcam.cam.build.windows import average_pool_gradient, max_pool_gradient
-
-
-class NoRule(Exception):  # noqa: N818 - a finding, which never reaches the user as an error
-    """There is no exact gradient for an operation; says which."""
 
 
 def differentiate(target: Any, source: Any, seed: Any) -> Any:
@@ -92,25 +89,6 @@ def _between(target: Any, source: Any) -> list[Any]:
     return list(on_way.values())
 
 
-def _as_input(gradient: Any, x: Any) -> Any:
-    """Lays a gradient out as an input is, whose elements are in the same order."""
-    shape = sizes_of(x)
-    if shape.count(None) <= 1:
-        wanted = np.array([-1 if d is None else d for d in shape], np.int64)
-        return _ops().reshape(gradient, wanted, False).output(0)
-    return _ops().reshape(gradient, _ops().shape_of(x), False).output(0)
-
-
-def _unspread(gradient: Any, x: Any) -> Any:
-    """Sums a gradient over the axes along which an input was repeated to another's shape."""
-    wide = sizes_of(gradient)
-    own = [*[1] * (len(wide) - len(sizes_of(x))), *sizes_of(x)]
-    axes = [i for i, (a, b) in enumerate(zip(wide, own, strict=True)) if b == 1 and a != 1]
-    if axes:
-        gradient = _ops().reduce_sum(gradient, np.array(axes, np.int64), True).output(0)
-    return gradient if len(wide) == len(sizes_of(x)) else _as_input(gradient, x)
-
-
 def _quantized(node: Any, dy: Any) -> Sequence[Any]:
     """Hands a gradient straight through the rounding to a quantisation's steps; what it cuts off has none."""
     ops = _ops()
@@ -122,47 +100,33 @@ def _quantized(node: Any, dy: Any) -> Sequence[Any]:
     return [ops.select(inside, ops.multiply(dy, slope), like(0, dy)).output(0), *[None] * 4]
 
 
-def _convert(node: Any, dy: Any) -> Sequence[Any]:
-    return [_ops().convert_like(dy, node.input_value(0)).output(0)]
-
-
-def _layout(node: Any, dy: Any) -> Sequence[Any]:
-    return [_as_input(dy, node.input_value(0))]
-
-
-def _transpose(node: Any, dy: Any) -> Sequence[Any]:
-    order = integers(node.input_value(1), "a transposition")
-    order = order or list(range(len(sizes_of(dy))))[::-1]
-    return [_ops().transpose(dy, np.argsort(order).astype(np.int64)).output(0)]
-
-
 def _add(node: Any, dy: Any) -> Sequence[Any]:
-    return [_unspread(dy, x) for x in node.input_values()]
+    return [unspread(dy, x) for x in node.input_values()]
 
 
 def _subtract(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
-    return [_unspread(dy, a), _unspread(_ops().negative(dy).output(0), b)]
+    return [unspread(dy, a), unspread(_ops().negative(dy).output(0), b)]
 
 
 def _multiply(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ops = _ops()
-    return [_unspread(ops.multiply(dy, b).output(0), a), _unspread(ops.multiply(dy, a).output(0), b)]
+    return [unspread(ops.multiply(dy, b).output(0), a), unspread(ops.multiply(dy, a).output(0), b)]
 
 
 def _squared_difference(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ops = _ops()
     twice = ops.multiply(ops.multiply(dy, like(2, dy)), ops.subtract(a, b))
-    return [_unspread(twice.output(0), a), _unspread(ops.negative(twice).output(0), b)]
+    return [unspread(twice.output(0), a), unspread(ops.negative(twice).output(0), b)]
 
 
 def _divide(node: Any, dy: Any) -> Sequence[Any]:
     a, b = node.input_values()
     ops = _ops()
     below = ops.divide(ops.negative(ops.multiply(dy, a)), ops.multiply(b, b)).output(0)
-    return [_unspread(ops.divide(dy, b).output(0), a), _unspread(below, b)]
+    return [unspread(ops.divide(dy, b).output(0), a), unspread(below, b)]
 
 
 def _power(node: Any, dy: Any) -> Sequence[Any]:
@@ -170,7 +134,7 @@ def _power(node: Any, dy: Any) -> Sequence[Any]:
     constant_of(exponent, "an exponent")
     ops = _ops()
     slope = ops.multiply(exponent, ops.power(x, ops.subtract(exponent, like(1, exponent))))
-    return [_unspread(ops.multiply(dy, slope).output(0), x), None]
+    return [unspread(ops.multiply(dy, slope).output(0), x), None]
 
 
 def _greater(node: Any, dy: Any) -> Sequence[Any]:
@@ -180,7 +144,7 @@ def _greater(node: Any, dy: Any) -> Sequence[Any]:
     first = ops.greater(a, b) if node.get_type_name() == "Maximum" else ops.less(a, b)
     zero = like(0, dy)
     parts = [ops.select(first, dy, zero), ops.select(first, zero, dy)]
-    return [_unspread(part.output(0), x) for part, x in zip(parts, (a, b), strict=True)]
+    return [unspread(part.output(0), x) for part, x in zip(parts, (a, b), strict=True)]
 
 
 def _matmul(node: Any, dy: Any) -> Sequence[Any]:
@@ -193,86 +157,7 @@ def _matmul(node: Any, dy: Any) -> Sequence[Any]:
     minus, shared = ops.negative(dy), ops.negative(b)
     da = ops.matmul(shared, minus, tb, True) if ta else ops.matmul(minus, shared, False, not tb)
     db = ops.matmul(dy, a, True, ta) if tb else ops.matmul(a, dy, not ta, False)
-    return [_unspread(da.output(0), a), _unspread(db.output(0), b)]
-
-
-def _axes(node: Any, rank: int) -> list[int]:
-    return sorted(i % rank for i in integers(node.input_value(1), "the axes of a mean"))
-
-
-def _kept(node: Any, value: Any, axes: list[int]) -> Any:
-    """Gives what a reduction made its axes back, each of length 1."""
-    if node.get_attributes().get("keep_dims"):
-        return value
-    return _ops().unsqueeze(value, np.array(axes, np.int64)).output(0)
-
-
-def _reduce(node: Any, dy: Any) -> Sequence[Any]:
-    x = node.input_value(0)
-    shape, ops = sizes_of(x), _ops()
-    axes = _axes(node, len(shape))
-    dy = _kept(node, dy, axes)
-    if node.get_type_name() == "ReduceMax":
-        peak = _kept(node, node.output(0), axes)
-        return [ops.select(ops.equal(x, peak), dy, like(0, dy)).output(0), None]
-    if node.get_type_name() == "ReduceMean":
-        count = 1
-        for axis in axes:
-            length = shape[axis]
-            if length is None:
-                raise NoRule("no gradient is known of a mean over a size that is open")
-            count *= length
-        dy = ops.multiply(dy, like(1 / count, dy)).output(0)
-    return [ops.broadcast(dy, ops.shape_of(x)).output(0), None]
-
-
-def _concat(node: Any, dy: Any) -> Sequence[Any]:
-    axis = int(node.get_attributes()["axis"])
-    lengths = [sizes_of(x)[axis] for x in node.input_values()]
-    if None in lengths:
-        raise NoRule("no gradient is known of a concatenation of open sizes")
-    parts = _ops().variadic_split(dy, np.int64(axis), np.array(lengths, np.int64))
-    return list(parts.outputs())
-
-
-def _split(node: Any, dy: list[Any]) -> Sequence[Any]:
-    ops = _ops()
-    axis = integers(node.input_value(1), "the axis of a split")[0]
-    parts = [ops.multiply(o, like(0, o)).output(0) if d is None else d for d, o in zip(dy, node.outputs(), strict=True)]
-    return [ops.concat(parts, axis).output(0)]
-
-
-def _slice(node: Any, dy: Any) -> Sequence[Any]:
-    """Gives each part its place back, for slices that leave nothing out in between."""
-    ops, x, parts = _ops(), node.input_value(0), parts_of(node)
-    if parts is None:
-        return _gather(node, dy)
-    if any(part.step != 1 for part in parts):
-        raise NoRule("no gradient is known of a slice with steps")
-    new = [i for i, part in enumerate(p for p in parts if p.kind != "one") if part.kind == "new"]
-    own = [part for part in parts if part.kind != "new"]
-    gone = [i for i, part in enumerate(own) if part.kind == "one"]
-    dy = ops.squeeze(dy, np.array(new, np.int64)).output(0) if new else dy
-    dy = ops.unsqueeze(dy, np.array(gone, np.int64)).output(0) if gone else dy
-    before, after = np.zeros(len(own), np.int64), np.zeros(len(own), np.int64)
-    for axis, (part, whole, taken) in enumerate(zip(own, sizes_of(x), sizes_of(dy), strict=True)):
-        if part.kind == "whole" or (part.start == 0 and whole is None and taken is None):
-            continue
-        if whole is None or taken is None:
-            raise NoRule("no gradient is known of a slice of an open size")
-        before[axis] = part.start
-        after[axis] = whole - taken - part.start
-    padded = ops.pad(dy, before, after, "constant", like(0, dy))
-    return [padded.output(0), *[None] * (node.get_input_size() - 1)]
-
-
-def _gather(node: Any, dy: Any) -> Sequence[Any]:
-    """Puts what was gathered in another order back in its own."""
-    x, chosen, (axis,) = node.input_value(0), integers(node.input_value(1)), integers(node.input_value(2))
-    if sorted(chosen) != list(range(sizes_of(x)[axis] or 0)):
-        raise NoRule("no gradient is known of a gathering of some")
-    back = _ops().gather(_as_input(dy, x), np.argsort(chosen), np.int64(axis))
-    return [back.output(0), None, None]
+    return [unspread(da.output(0), a), unspread(db.output(0), b)]
 
 
 def _einsum(node: Any, dy: Any) -> Sequence[Any]:
@@ -283,15 +168,6 @@ def _einsum(node: Any, dy: Any) -> Sequence[Any]:
     if "." in equation or len(letters) != 2 or any(set(a) - set(b) - set(result) for a, b in (letters, letters[::-1])):
         raise NoRule(f"no gradient is known of Einsum {equation}")
     return [_ops().einsum([dy, values[1 - i]], f"{result},{letters[1 - i]}->{letters[i]}").output(0) for i in range(2)]
-
-
-def _pad(node: Any, dy: Any) -> Sequence[Any]:
-    if node.get_attributes()["pad_mode"] != "constant":
-        raise NoRule("no gradient is known of padding that repeats")
-    before, after = (constant_of(node.input_value(i), "a padding").astype(np.int64) for i in (1, 2))
-    ends = np.where(after > 0, -after, np.iinfo(np.int64).max)
-    axes = np.arange(len(before))
-    return [_ops().slice(dy, before, ends, np.ones_like(before), axes).output(0)]
 
 
 def _convolution(node: Any, dy: Any) -> Sequence[Any]:
@@ -370,39 +246,16 @@ def _softmax(node: Any, dy: Any) -> Sequence[Any]:
     return [ops.multiply(y, ops.subtract(dy, mean)).output(0)]
 
 
-def _broadcast(node: Any, dy: Any) -> Sequence[Any]:
-    return [_unspread(dy, node.input_value(0))]
-
-
-def _select(node: Any, dy: Any) -> Sequence[Any]:
-    condition, a, b = node.input_values()
-    ops, zero = _ops(), like(0, dy)
-    return [
-        None,
-        _unspread(ops.select(condition, dy, zero).output(0), a),
-        _unspread(ops.select(condition, zero, dy).output(0), b),
-    ]
-
-
 GRADIENT_RULES: dict[str, GradientRule] = {
     "FakeQuantize": _quantized,
-    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze"), _layout),
     **dict.fromkeys(("Maximum", "Minimum"), _greater),
-    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax"), _reduce),
-    **dict.fromkeys(("Split", "VariadicSplit"), _split),
-    **dict.fromkeys(("StridedSlice", "Slice", "Gather"), _slice),
     **dict.fromkeys(("Convolution", "GroupConvolution"), _convolution),
-    "Convert": _convert,
-    "ConvertLike": _convert,
-    "Transpose": _transpose,
     "Add": _add,
     "Subtract": _subtract,
     "Multiply": _multiply,
     "Divide": _divide,
     "Power": _power,
     "MatMul": _matmul,
-    "Concat": _concat,
-    "Pad": _pad,
     "Einsum": _einsum,
     "SquaredDifference": _squared_difference,
     "AvgPool": average_pool_gradient,
@@ -410,8 +263,7 @@ GRADIENT_RULES: dict[str, GradientRule] = {
     "BatchNormInference": _batch_norm,
     "MVN": _normalize,
     "Softmax": _softmax,
-    "Broadcast": _broadcast,
-    "Select": _select,
+    **MOVES,
     **SLOPES,
 }
 """The name of an operation's type -> its rule."""

@@ -14,6 +14,10 @@ class Varies(Exception):  # noqa: N818 - a finding, which never reaches the user
     """What is taken for a constant depends on the picture."""
 
 
+class NoRule(Exception):  # noqa: N818 - a finding, which never reaches the user as an error
+    """There is no exact gradient for an operation; says which."""
+
+
 class Part(NamedTuple):
     """What a slice takes along one axis of its input; of a new axis, nothing.
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from vidcam._openvino import ov
-from vidcam.cam.build.gradients import NoRule, differentiate
-from vidcam.cam.build.nodes import constant_of
+from vidcam.cam.build.gradients import differentiate
+from vidcam.cam.build.nodes import NoRule, constant_of
 from vidcam.cam.build.opened_head import is_dense, pooling_behind
 from vidcam.cam.build.opened_layers import LAYOUT, MapTensor
 from vidcam.types import Scaling
