@@ -37,8 +37,9 @@ def test_it_loads_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     classifier = load_model()
     assert classifier.name == "cats_dogs"
-    assert classifier.labels == ("cats", "dogs")
-    assert (classifier.fit, classifier.input_size) == ("keep", (160, 160))
+    assert classifier.labels == ("cats", "dogs", "no cat or dog")
+    assert classifier.neither == 2
+    assert (classifier.fit, classifier.input_size) == ("keep", (192, 192))
     assert classifier.preprocess == "none"
 
 
