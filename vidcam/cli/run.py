@@ -203,7 +203,9 @@ def _say_model(explainers: Sequence[Explainer], *, hint: bool) -> None:
     classes = ", ".join(c.labels) if len(c.labels) <= 4 else f"{len(c.labels)} classes"
     classes += f", {c.labels_from}" if c.labels_from.endswith("assumed") else ""
     methods = ", ".join(explainer.method.title for explainer in explainers)
-    more = "; it knows cats and dogs only, --model mobilenet_v2 knows a thousand classes" if hint and c.name in BUNDLED else ""
+    more = (
+        "; it knows cats and dogs only, --model mobilenet_v2 a thousand classes" if hint and c.name in BUNDLED else ""
+    )
     engines = ", ".join(dict.fromkeys(ENGINE_NAMES[explainer.engine] for explainer in explainers))
     scaling = f"scaling {c.preprocess}" + (f" ({c.preprocess_from})" if c.preprocess_from else "")
     text = f"{c.name} ({classes}), {methods} of {explainers[0].layer}, {scaling}, fit {c.fit}, {engines}{more}"
