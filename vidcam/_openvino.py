@@ -72,8 +72,9 @@ def core() -> Any:
 def last_words(error: Exception) -> str:
     """Returns what OpenVINO's report of many lines comes to."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Exception from", "Check '", "[ "))] or lines
-    text = " ".join(told[-1].split()) if told else type(error).__name__
+    around = ("Exception from", "Check '", "[ ", "To facilitate the conversion")
+    told = [line for line in lines if not line.startswith(around)] or lines
+    text = " ".join(told[-1].removeprefix("-- ").split()) if told else type(error).__name__
     return text if len(text) <= 160 else f"{text[:159]}…"
 
 

@@ -18,6 +18,7 @@ from vidcam.cam.build.network import Network
 from vidcam.cam.run.tensorflow import TensorFlow
 from vidcam.cam.targets import selection_of
 from vidcam.errors import UsageError
+from vidcam.models import load_model
 
 NETWORKS: dict[str, tuple[Callable[[], Any], str, tuple[int, int]]] = {
     "class token": (transformers.vit, "block_1_norm1", (3, 4)),
@@ -204,14 +205,39 @@ class Shuffle(layers.Layer):
         return tf.ensure_shape(tf.gather(line, order, axis=1), (None, 12, x.shape[-1]))
 
 
-def test_a_grid_that_cannot_be_found_may_be_told():
+@pytest.fixture(scope="module")
+def shuffled() -> Any:
     inputs_ = keras.Input((24, 32, 3))
     x = Shuffle(name="line")(layers.Conv2D(12, 8, strides=8, name="embed")(layers.Rescaling(1 / 255)(inputs_)))
     x = transformers.block(transformers.Tokens(2, name="tokens")(x), 0)
-    model = transformers.randomize(keras.Model(inputs_, layers.Dense(3, name="head")(x[:, 0]), name="told"))
-    assert dissect(classifier(model)).chosen == "embed"
-    told = classifier(model, token_grid=(3, 4))
+    return transformers.randomize(keras.Model(inputs_, layers.Dense(3, name="head")(x[:, 0]), name="told"))
+
+
+def test_a_grid_that_cannot_be_found_may_be_told(shuffled):
+    assert dissect(classifier(shuffled)).chosen == "embed"
+    told = classifier(shuffled, token_grid=(3, 4))
     assert dissect(told).chosen == "block_0_norm1"
-    assert Explainer(told, engine="tensorflow")(inputs(model), 0).maps.shape == (2, 3, 4)
+    assert Explainer(told, engine="tensorflow")(inputs(shuffled), 0).maps.shape == (2, 3, 4)
     with pytest.raises(UsageError, match=r"--token-grid 7x7: no layer has 49 tokens, or up to 16 more.*12, 14"):
-        dissect(classifier(model, token_grid=(7, 7)))
+        dissect(classifier(shuffled, token_grid=(7, 7)))
+
+
+def test_a_told_grid_of_a_file_is_followed_to_the_class_token_as_the_keras_models(shuffled, tmp_path):
+    import tensorflow as tf
+
+    told = classifier(shuffled, token_grid=(3, 4))
+    expected = Explainer(told, "hirescam", engine="tensorflow")(inputs(shuffled), 1)
+    before = Explainer(classifier(shuffled), "hirescam", engine="tensorflow")(inputs(shuffled), 1)
+    folder, file = tmp_path / "told", tmp_path / "told.tflite"
+    shuffled.export(folder, verbose=False)
+    file.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert())
+    for path in (folder, file):
+        opened = load_model(path, preprocess="none", token_grid=(3, 4))
+        found = Explainer(opened, "hirescam")(inputs(shuffled), 1)
+        assert dissect(opened).reason == "the normalisation before the last attention"
+        assert relative(found.maps, expected.maps) < 1e-4
+        # In front of the class token, which is repeated for each picture, as often as the map's shape says.
+        first = Explainer(load_model(path, preprocess="none"), "hirescam")(inputs(shuffled), 1)
+        assert relative(first.maps, before.maps) < 1e-4
+        with pytest.raises(UsageError, match=r"--token-grid 7x7: no layer has 49 tokens"):
+            dissect(load_model(path, preprocess="none", token_grid=(7, 7)))

@@ -67,7 +67,10 @@ def _ops() -> Any:
 
 
 def _between(target: Any, source: Any) -> list[Any]:
-    """Returns the nodes on the ways from one tensor to another, in the order of computation, the source's first."""
+    """Returns the nodes on the ways from one tensor to another, in the order of computation, the source's first.
+
+    What depends on a tensor's shape alone, such as a class token that is repeated for each picture, is on no way.
+    """
     reached = {source.get_node().get_name()}
     on_way: dict[str, Any] = {}
     order: list[Any] = []
@@ -81,9 +84,11 @@ def _between(target: Any, source: Any) -> list[Any]:
         elif name not in seen:
             seen.add(name)
             stack.append((node, True))
-            if name not in reached:
+            if name not in reached and node.get_type_name() != "ShapeOf":
                 stack += [(value.get_node(), False) for value in node.input_values()]
     for node in order:
+        if node.get_type_name() == "ShapeOf":
+            continue
         if node.get_name() in reached or any(v.get_node().get_name() in on_way for v in node.input_values()):
             on_way[node.get_name()] = node
     return list(on_way.values())

@@ -11,6 +11,7 @@ from typing import Any
 from vidcam._tensorflow import tf
 from vidcam.cam.build import axes
 from vidcam.cam.build.axes import Layout
+from vidcam.cam.build.positions import PatchGrid, as_told
 
 TRACED_PICTURES = 2
 """Pictures in the trace that is looked at: one would make an axis that nothing can be told of."""
@@ -22,11 +23,12 @@ Shape = tuple[int, ...]
 Rule = Callable[[Any, Inputs, Shape], Layout | None]
 
 
-def follow(images: Any) -> Layouts:
+def follow(images: Any, grid: PatchGrid | None = None) -> Layouts:
     """Follows the axes of pictures through the graph that they are in.
 
     Args:
         images: the symbolic pictures (B, H, W, C) or clips (B, T, H, W, C), every size known.
+        grid: rows and columns of the patches, where they are told.
 
     Returns:
         The layout of every tensor that is computed from them.
@@ -40,12 +42,11 @@ def follow(images: Any) -> Layouts:
             if output.ref() in found:
                 continue
             shape = tuple(output.shape) if output.shape.is_fully_defined() else None
-            if shape is None or all(x is None for x in inputs):
-                found[output.ref()] = None
-            elif op.type in PARTS:
-                found[output.ref()] = _part(op, inputs, number, shape)
-            else:
-                found[output.ref()] = RULES.get(op.type, _other)(op, inputs, shape)
+            layout = None
+            if shape is not None and any(x is not None for x in inputs):
+                part = op.type in PARTS
+                layout = _part(op, inputs, number, shape) if part else RULES.get(op.type, _other)(op, inputs, shape)
+            found[output.ref()] = as_told(layout, shape or (), images.shape[0], grid)
     return found
 
 

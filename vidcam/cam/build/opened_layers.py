@@ -122,7 +122,7 @@ def find_layers(model: Any, images: Any, logits: Any, grid: PatchGrid | None = N
         model.reshape({"images": ov.PartialShape([1, *sides])})
     try:
         nodes = model.get_ordered_ops()
-        layouts = follow(images.output(0), nodes)
+        layouts = follow(images.output(0), nodes, grid)
         layers = _layers(nodes, layouts, ancestors(logits), grid)
         ends = _normalisations(nodes, layouts)
         inner = {name for names in ends.values() for name in names}

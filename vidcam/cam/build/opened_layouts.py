@@ -8,6 +8,7 @@ from typing import Any
 from vidcam.cam.build import axes
 from vidcam.cam.build.axes import Layout
 from vidcam.cam.build.nodes import Name, Varies, integers, name_of, parts_of, sizes_of
+from vidcam.cam.build.positions import PatchGrid, as_told
 
 TRACED_PICTURES = 2
 """Pictures in the graph that is looked at: one would make an axis that nothing can be told of."""
@@ -19,17 +20,19 @@ Shape = tuple[int, ...]
 Rule = Callable[[Any, Inputs, Shape], Layout | None]
 
 
-def follow(images: Any, nodes: list[Any]) -> Layouts:
+def follow(images: Any, nodes: list[Any], grid: PatchGrid | None = None) -> Layouts:
     """Follows the axes of pictures through a graph whose sizes are all known.
 
     Args:
         images: the pictures (B, H, W, C).
         nodes: the graph's, in the order of computation.
+        grid: rows and columns of the patches, where they are told.
 
     Returns:
         The layout of every tensor that is computed from them.
     """
     found: Layouts = {name_of(images): axes.image_layout([n or 0 for n in sizes_of(images)])}
+    batch = sizes_of(images)[0] or 0
     for node in nodes:
         kind, values = node.get_type_name(), [name_of(v) for v in node.input_values()]
         if kind == "ShapeOf" or not any(v in found for v in values):
@@ -47,7 +50,7 @@ def follow(images: Any, nodes: list[Any]) -> Layouts:
                     )
                 except Varies:
                     layout = None
-            found[name_of(output)] = layout
+            found[name_of(output)] = as_told(layout, shape, batch, grid)
     return found
 
 

@@ -61,7 +61,7 @@ def find_places(images: Any, calls: Sequence[Call], logits: Any, grid: PatchGrid
     Raises:
         UsageError: no layer has as many tokens as the grid that was told.
     """
-    found = follow(images)
+    found = follow(images, grid)
     places = [positions(found.get(c.output.ref())) if hasattr(c.output, "op") else None for c in calls]
     if grid is not None:
         places = _told(calls, places, grid)

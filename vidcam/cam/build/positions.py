@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from vidcam.cam.build.axes import PLACES, Axis, Factor, Layout, patches, size_of
+from vidcam.cam.build.axes import PLACES, Axis, Factor, Layout, fresh, patches, size_of
 from vidcam.errors import UsageError
 
 PatchGrid = tuple[int, int]
@@ -94,6 +94,28 @@ def attends(layout: Layout | None) -> str:
         return ""  # a picture's rows and columns
     lead = [f for axis in layout[:-2] for f in axis]
     return "windows" if any(f.kind in ("row", "column") for f in lead) else "all"
+
+
+def as_told(layout: Layout | None, shape: Sequence[int], batch: int, grid: PatchGrid | None) -> Layout | None:
+    """Takes a list of as many tokens as a grid has, whose places are lost, as that grid.
+
+    From there on its axes are followed as others are, so that attention is known as such.
+
+    Args:
+        layout: of a tensor, as it was followed.
+        shape: of the tensor.
+        batch: how many pictures there are.
+        grid: rows and columns of the patches; None where nothing is told.
+
+    Returns:
+        The tensor's layout.
+    """
+    extra = shape[1] - math.prod(grid) if grid is not None and len(shape) == 3 and shape[0] == batch else -1
+    if grid is None or not 0 <= extra <= EXTRA or any(f.kind in PLACES for axis in layout or () for f in axis):
+        return layout
+    patch = (*fresh("row", grid[0]), *fresh("column", grid[1]))
+    line = fresh("token", shape[1], grid=patch, before=extra) if extra else patch
+    return (fresh("batch", batch), line, fresh("channel", shape[2]))
 
 
 def no_such_grid(grid: PatchGrid, lines: Collection[int]) -> UsageError:
