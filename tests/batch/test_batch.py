@@ -250,7 +250,9 @@ def test_a_list_gives_each_clip_its_target_and_times(batch, clips, tmp_path):
     assert len(made.steps) == 5, "the folder and the list"
     from vidcam.batch.many_clips import run_batch  # the fixture's worker is still in place
 
-    made = run_batch([], tmp_path / "listed", listed=listed, model=made.steps[0].job.settings.model["model"], workers=1)
+    made = run_batch(
+        [], tmp_path / "listed", listed=listed, model=made.steps[0].job.settings.models[0]["model"], workers=1
+    )
     assert names(made.done) == ["a~1~0.5-1.5.mp4", "a~2.mp4", "sub/b.gif"]
     rows = table(tmp_path / "listed" / "predictions.csv")
     first = [r for r in rows if r["file"].startswith("a~1")]

@@ -16,7 +16,7 @@ from vidcam.errors import Interrupted
 from vidcam.media.options import MediaOptions
 from vidcam.render import Look
 
-SETTINGS = BatchSettings("gif", {}, MapOptions(), Look(), MediaOptions(), None)
+SETTINGS = BatchSettings("gif", ({},), MapOptions(), Look(), MediaOptions(), None)
 
 
 def jobs(*names: str) -> list[Job]:

@@ -37,7 +37,7 @@ def _film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film_module, "LENGTH", 3)
-    monkeypatch.setattr("vidcam.batch.work.LENGTH", 3)
+    monkeypatch.setattr("vidcam.batch.outputs.LENGTH", 3)
 
 
 @pytest.fixture(name="done")

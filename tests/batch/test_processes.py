@@ -27,12 +27,12 @@ TABLES = {"predictions.csv", "summary.csv", "index.html"}
 DEADLY = """
 import os, signal
 import vidcam.batch.work as work
-look = work._look
+look = work.look_at
 def deadly(job):
     if "deadly" in job.input.name:
         os.kill(os.getpid(), signal.SIGSEGV)
     return look(job)
-work._look = deadly
+work.look_at = deadly
 """
 
 

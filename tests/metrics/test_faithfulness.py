@@ -66,7 +66,7 @@ def test_the_right_map_wins_on_every_measure():
 
 
 def test_the_random_map_scores_near_its_expectation():
-    flat = MeasuredPicture("flat", red_square().rgb, red_square().boxes)
+    flat = MeasuredPicture("flat", red_square().rgb, red_square().thing)
     rows = measure_pictures(red_detector(), [flat] * 12, ["eigencam"], count=12, target="red")
     random = {row["method"]: row for row in summarize(rows)}["random"]
     assert random["energy"] == pytest.approx(1 / 16, abs=0.02)
@@ -217,6 +217,32 @@ def test_evaluate_maps_writes_a_table_the_rows_and_a_plot(data, tmp_path, capsys
     assert Image.open(out / "maps.png").size[0] > 300
 
 
+def test_evaluate_says_how_much_heat_of_pictures_lies_on_the_thing(data, tmp_path, capsys):
+    """By boxes that lie elsewhere, and by masks of the same places: the same figures, those of --maps."""
+    (tmp_path / "own.csv").write_text("file,xmin,ymin,xmax,ymax\n0.png,0,0,28,40\nimages/1.png,0,0,14,40\n")
+    (tmp_path / "masks" / "images").mkdir(parents=True)
+    for name, width in (("0.png", 28), ("1.bmp", 14)):
+        mask = np.zeros((40, 56), np.uint8)
+        mask[:, :width] = 9
+        Image.fromarray(mask).save(tmp_path / "masks" / "images" / name)
+    tables, said = [], []
+    for options in (("--boxes", tmp_path / "own.csv"), ("--masks", tmp_path / "masks")):
+        out = tmp_path / options[0]
+        assert evaluate(data / "model.keras", data / "boxed", *options, "-o", out) == 0
+        shown = capsys.readouterr().out
+        assert "insertion" not in shown
+        said.append(shown.splitlines()[-1])
+        with (out / "maps.csv").open(newline="") as file:
+            tables.append([{k: v for k, v in row.items() if k != "ms"} for row in csv.DictReader(file)])
+    assert tables[0] == tables[1]
+    assert said[0] == said[1]
+    first = tables[0][0]
+    assert (float(first["box"]), float(first["box_error"])) == (0.375, 0.125)
+    assert f"heat on the thing: {100 * float(first['energy']):.1f} ± " in said[0]
+    assert "covers 37.5 ± 12.5 % of the picture" in said[0]
+    assert "over 2 pictures" in said[0]
+
+
 def test_evaluate_maps_of_a_clip(data, tmp_path, capsys):
     assert evaluate(data / "model.keras", data / "clip.mp4", "--maps", "gradcam", "-o", tmp_path / "o") == 0
     shown = capsys.readouterr().out
@@ -231,6 +257,9 @@ def test_evaluate_maps_of_a_clip(data, tmp_path, capsys):
         (["--maps", "gradcam,smooth"], 2, "smooth"),
         (["--maps", "gradcam", "--top-channels", "3"], 2, "scorecam"),
         (["--target", "0"], 2, "--maps"),
+        (["--boxes", "none.csv"], 1, "none.csv: cannot be read"),
+        (["--boxes", "a", "--masks", "b"], 2, "give one of them"),
+        (["--masks", "none"], 1, "no such folder"),
         (["--maps", "gradcam", "--target", "9"], 2, "0 to 2"),
     ],
 )

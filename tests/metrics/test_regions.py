@@ -142,6 +142,23 @@ def test_run_says_how_much_heat_lies_on_the_thing(tmp_path):
     assert f'["heat on the thing","{100 * expected.means()[0]:.1f} %"]' in text
 
 
+def test_an_outline_is_drawn_where_the_thing_is_and_only_when_it_is_asked_for(tmp_path):
+    clip = make_video(tmp_path / "clip.mp4")
+    boxes = written(tmp_path, "time,label,x0,y0,x1,y1\n0,a,10,10,30,40\n0.5,a,10,10,30,40\n")
+    made, plain = {"model": load_model(gap_cnn()), "alpha": 0, "caption": False}, {}
+    for name, more in (("with", {"outline": True}), ("without", {})):
+        vidcam.run(clip, tmp_path / f"{name}.png", boxes=boxes, start=0, **made, **more)
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            plain[name] = np.asarray(picture).astype(int)
+    changed = (plain["with"] != plain["without"]).any(axis=2)
+    assert changed[10, 10:30].all()
+    assert changed[10:40, 29].all()
+    assert not changed[14:36, 14:26].any()
+    assert not changed[:, 34:].any()
+    with pytest.raises(UsageError, match="--boxes or --masks"):
+        vidcam.run(clip, tmp_path / "o.png", outline=True, **made)
+
+
 def test_run_tells_what_is_wrong_with_boxes_before_the_model_is_loaded(tmp_path):
     clip = make_video(tmp_path / "clip.mp4")
     with pytest.raises(VidcamError, match="boxes over time"):

@@ -17,6 +17,7 @@ from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted
 from vidcam.media import open_source
 from vidcam.media.options import MediaOptions
+from vidcam.metrics.regions import region_of
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.models import load_model
 from vidcam.pipeline import film as films
@@ -95,7 +96,7 @@ LOOKS = {
     "defaults": ({}, {}, {}),
     "per frame, a stretch": ({}, {"normalize": "frame"}, {"start": 0.3, "end": 2.6}),
     "the clip's maximum": ({}, {"normalize": "clip", "smooth": 0.5}, {}),
-    "the clip's class": ({"target": "clip-top"}, {"caption": False}, {"audio": False}),
+    "the clip's class": ({"target": "clip-top"}, {"caption": False, "outline": True}, {"audio": False}),
     "a grid": ({"method": "gradcam,layercam", "target": "a/b"}, {}, {}),
     "beside": ({}, {"view": "side-by-side", "colorbar": True}, {"max_size": 48}),
 }
@@ -106,7 +107,10 @@ def test_parts_make_what_the_whole_makes(kind, clip, classifier, tmp_path, monke
     maps, look, media = (o(**given) for o, given in zip((MapOptions, Look, MediaOptions), LOOKS[kind], strict=True))
     # What is handed to the encoder can be compared exactly; crf 0 keeps every level of it.
     media = replace(media, crf=0)
-    film = replace(film_of(clip, tmp_path / "parts", maps, look, media), measured=True)
+    boxes = tmp_path / "boxes.csv" if look.outline else None
+    if boxes is not None:
+        boxes.write_text("time,x0,y0,x1,y1\n0,5,5,20,20\n2,30,15,50,40\n")
+    film = replace(film_of(clip, tmp_path / "parts", maps, look, media), measured=True, region=region_of(boxes, None))
     assert len(film.parts) >= 4
     work(film, classifier)
     made = join(film, tmp_path / "joined.mp4", predictions=tmp_path / "joined.csv", maps=tmp_path / "joined.npz")
@@ -117,6 +121,7 @@ def test_parts_make_what_the_whole_makes(kind, clip, classifier, tmp_path, monke
         predictions=tmp_path / "whole.csv",
         maps=None if "/" in str(maps.target) else tmp_path / "whole.npz",
         keep_track=True,
+        boxes=boxes,
         **{**asdict(maps), **asdict(look), **asdict(media)},
     )
     assert (made.frames, made.read, made.size) == (whole.frames, whole.read, whole.size)

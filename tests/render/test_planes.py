@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vidcam.media import open_source
-from vidcam.render import compose_planes, draw_caption, draw_colorbar, heat_of, suits_planes
+from vidcam.render import compose_planes, draw_caption, draw_colorbar, draw_outline, heat_of, suits_planes
 from vidcam.render.colormap import colormap_table
 from vidcam.render.planes import in_gamut, paint
 from vidcam.types import Placement, Planes
@@ -155,6 +155,25 @@ def test_captions_and_bars_look_as_in_rgb(matrix):
     for a, b in zip(planes.all, expected, strict=True):
         assert np.abs(a - b).max() <= 2
     assert np.ptp(planes.y) > 200  # white letters, a black frame
+
+
+def test_an_outline_is_white_along_the_edge_and_looks_as_in_rgb():
+    inside = np.zeros((240, 320), bool)
+    inside[60:161, 40:201] = True
+    planes = rounded(np.full((240, 320, 3), (90.0, 140.0, 60.0)))
+    rgb = np.ascontiguousarray(to_rgb(planes).round().astype(np.uint8))
+    before = rgb.copy()
+    for picture in (planes, rgb):
+        draw_outline(picture, inside)
+    edge = np.zeros_like(inside)
+    edge[[60, 160], 40:201] = edge[60:161, [40, 200]] = True
+    assert (rgb[edge] == 255).all()
+    beside = cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~edge
+    assert (rgb[beside] == 0).all()
+    far = cv2.dilate(edge.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    np.testing.assert_array_equal(rgb[far], before[far])
+    assert np.abs(planes.y - to_planes(rgb.astype(float), planes.matrix)[0]).max() <= 2
+    assert (planes.u[30:81:50, 20:101] == 128).all()
 
 
 @pytest.mark.parametrize("box", [(3, 5, 20, 18), (0, 0, 64, 48), (62, 45, 64, 48), (10, 10, 11, 11)])

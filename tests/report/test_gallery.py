@@ -149,6 +149,24 @@ def test_what_is_flagged_and_why(changed, kinds):
     assert [kind for kind, _ in flags(replace(PLAIN, **changed))] == kinds
 
 
+def test_models_that_disagree_are_flagged_and_each_has_its_own_reasons(tmp_path):
+    own = (replace(PLAIN, source="old"), replace(PLAIN, source="new", confidence=0.2, target="lynx"))
+    entry = replace(PLAIN, models=own, disagreement=0.4, agreement=0.7, correlation=0.25, apart=0.3)
+    assert flags(entry) == [
+        ("disagreement", "models disagree in 40.0 % of the frames"),
+        ("confidence", "new: unsure: 20.0 % on average"),
+    ]
+    assert flags(replace(entry, models=own[:1] * 2, disagreement=0.25)) == []
+    _, data = written(tmp_path / "index.html", [entry, replace(PLAIN, source="other")])
+    several, one = data["clips"]
+    assert several["models"] == [["old", "tabby", 0.9, ["tabby", "7", "3"]], ["new", "lynx", 0.2, ["tabby", "7", "3"]]]
+    assert several["compared"] == [0.4, 0.7, 0.25, 0.3]
+    assert (one["models"], one["compared"]) == ([], [None] * 4)
+    assert "disagreement" in [kind["name"] for kind in data["kinds"]]
+    _, data = written(tmp_path / "index.html", [PLAIN])
+    assert "disagreement" not in [kind["name"] for kind in data["kinds"]]
+
+
 def test_a_reason_says_how_much():
     reasons = dict(flags(replace(PLAIN, confidence=0.123, switches=9, border=0.8)))
     assert reasons == {

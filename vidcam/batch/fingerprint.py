@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,19 @@ def model_fingerprint(arguments: Mapping[str, Any]) -> dict[str, Any]:
         # A path by its content, wherever it lies.
         found[name] = file_state(value).sha256 if isinstance(value, Path) else value
     return from_json(found)
+
+
+def models_fingerprint(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Says which models would be loaded: of one as `model_fingerprint` does, of several with that of each.
+
+    Args:
+        models: for each `load_model`'s arguments.
+
+    Raises:
+        VidcamError: a file is missing or cannot be read.
+    """
+    found = [model_fingerprint(model) for model in models]
+    return found[0] if len(found) == 1 else {"name": " and ".join(one["name"] for one in found), "models": found}
 
 
 def from_json(value: Mapping[str, Any]) -> dict[str, Any]:

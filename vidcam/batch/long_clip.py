@@ -15,6 +15,7 @@ from vidcam.batch.local import LocalWorker
 from vidcam.batch.pieces import Films, Work, close_folder, open_folder
 from vidcam.batch.plan import BatchSettings, settle
 from vidcam.batch.resources import share_cores
+from vidcam.batch.things import thing_fingerprint
 from vidcam.batch.work import Unusable
 from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, VidcamError
@@ -24,6 +25,7 @@ from vidcam.metrics.regions import region_of, shares_of
 from vidcam.pipeline.files import check_side_files
 from vidcam.pipeline.film import Film, points_of
 from vidcam.pipeline.names import output_path
+from vidcam.pipeline.one_clip import check_outline
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import join
 from vidcam.pipeline.result import Result
@@ -72,6 +74,7 @@ def run_in_parts(
         VidcamError: something could not be read, loaded or written.
         Interrupted: the run was ended early; the same one goes on from there.
     """
+    check_outline(look, files["boxes"] or files["masks"])
     began, region = time.monotonic(), region_of(files["boxes"], files["masks"], media.start)
     with open_source(source, **media.reads(source)) as opened:
         info = opened.info
@@ -82,12 +85,18 @@ def run_in_parts(
     if not points:
         return None
     # Workers run in this folder, but what a process is given names files wherever it runs.
-    settings = settle(BatchSettings("mp4", model, maps, look, media, None, in_parts=True))
+    settings = settle(BatchSettings("mp4", (model,), maps, look, media, None, in_parts=True))
     folder, measured = path.with_name(f".{path.name}.parts").absolute(), files["report"] is not None
-    film = Film(source.absolute(), folder, points, maps, look, media, measured)
+    film = Film(source.absolute(), folder, points, maps, look, media, measured, region if look.outline else None)
     made = {**maps.fingerprint(), **look.fingerprint(), **media.fingerprint()}
-    made |= {"vidcam": __version__, "model": model_fingerprint(settings.model), "content": file_state(source).sha256}
+    made |= {
+        "vidcam": __version__,
+        "model": model_fingerprint(settings.models[0]),
+        "content": file_state(source).sha256,
+    }
     made |= {"measured": measured}
+    if film.region is not None:
+        made |= {"thing": thing_fingerprint(files["boxes"], files["masks"])}
     open_folder(film, from_json(made))
     _work(film, settings, min(workers, len(film.parts)), progress, cancelled)
     result = join(film, path, predictions=files["predictions"], maps=files["maps"], overwrite=overwrite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,20 @@ from vidcam._options import accepts, refuse, take
 from vidcam.batch.crew import BatchProgress, Crew, Worker
 from vidcam.batch.inputs import find_inputs
 from vidcam.batch.local import LocalWorker
+from vidcam.batch.outputs import parts_in
 from vidcam.batch.pieces import Work
 from vidcam.batch.plan import BatchSettings, Format, Job, PlannedJob, make_plan, settle
 from vidcam.batch.records import Record, Store
 from vidcam.batch.resources import default_workers, share_cores
 from vidcam.batch.tables import write_tables
 from vidcam.batch.things import with_things
-from vidcam.batch.work import Unusable, parts_in
+from vidcam.batch.work import Unusable
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.options import MediaOptions
 from vidcam.models import load_model
-from vidcam.models.zoo import DEFAULT_MODEL
+from vidcam.models.zoo import DEFAULT_MODEL, MOST_MODELS
+from vidcam.pipeline.one_clip import check_outline
 from vidcam.render.look import Look
 
 LEFT = ("predictions.csv", "summary.csv", "index.html")
@@ -66,7 +68,7 @@ def run_batch(
     listed: str | Path | None = None,
     recursive: bool = False,
     format: Format = "gif",
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | Sequence[str | Path | Mapping[str, Any]] = DEFAULT_MODEL,
     max_seconds: float | None = None,
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
@@ -94,7 +96,9 @@ def run_batch(
         listed: a CSV with the column `file` and optionally `target`, `start`, `end`.
         recursive: enter the folders in folders.
         format: `gif`, `mp4`, `webp`, or `same`: the input's own, where it can be written. Stills stay stills.
-        model: a name or a file.
+        model: a name or a file. A list of up to four is compared on every clip, as `vidcam.run` does: pictures have a
+            cell for each, tables a line, and the page sorts by how far they disagree. In a list a model may be a
+            mapping, `load_model`'s arguments of its own.
         max_seconds: of each clip at most; None for 15 of a GIF or WebP and all of a video, 0 for all.
         boxes: a folder that says where the thing is in each clip, `NAME.csv` for the clip NAME: tables and pages then
             say how much of the heat lies there (`vidcam.run`).
@@ -125,13 +129,15 @@ def run_batch(
     outdir = Path(outdir)
     maps, look, media = take(MapOptions, options), take(Look, options), take(MediaOptions, options)
     loads = [name for name in inspect.signature(load_model).parameters if name not in ("model", "layer")]
-    loading = {"model": str(model), **{name: options.pop(name) for name in loads if name in options}}
+    loading = {name: options.pop(name) for name in loads if name in options}
+    models = _models(model, loading)
     refuse(options, "run_batch", [*inspect.signature(run_batch).parameters, *loads])
     if outdir.exists() and not outdir.is_dir():
         raise UsageError(f"-o {outdir}: is a file; the outputs need a folder")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
-    settings = settle(BatchSettings(format, loading, maps, look, media, max_seconds, overwrite, report))
+    settings = settle(BatchSettings(format, models, maps, look, media, max_seconds, overwrite, report))
+    check_outline(look, boxes or masks)
     found = find_inputs(inputs, None if listed is None else Path(listed), outdir, recursive=recursive)
     clips = with_things(found.inputs, *(None if p is None else Path(p) for p in (boxes, masks)))
     planned = partial(make_plan, clips, outdir, settings, force=force, retry=retry)
@@ -161,6 +167,18 @@ def run_batch(
         workers=len(hired),
         interrupted=interrupted,
     )
+
+
+def _models(model: Any, loading: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Returns `load_model`'s arguments for each model.
+
+    Raises:
+        UsageError: there are none, or too many.
+    """
+    listed = [model] if isinstance(model, str | Path) else list(model)
+    if not 1 <= len(listed) <= MOST_MODELS:
+        raise UsageError(f"{len(listed)} models: up to {MOST_MODELS} can be compared on a clip")
+    return tuple({**loading, **(m if isinstance(m, Mapping) else {"model": str(m)})} for m in listed)
 
 
 def index_batch(outdir: str | Path) -> Batch:
@@ -197,7 +215,7 @@ def _hire(
         from vidcam.batch.cluster import hire
 
         return hire(cut, pieces, workers, None if ray is True else ray), cut_jobs
-    count = default_workers(pieces) if workers is None else min(workers, pieces)
+    count = default_workers(pieces, len(settings.models)) if workers is None else min(workers, pieces)
     if count == 1:
         return [LocalWorker(settings, part) for part in share_cores(1)], list(jobs)
     return [LocalWorker(cut, part) for part in share_cores(count)], cut_jobs

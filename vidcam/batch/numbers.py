@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vidcam.cam import target_name
 from vidcam.metrics.extent import border_share, spread
 from vidcam.metrics.flicker import flicker, switches
 from vidcam.metrics.regions import Shares
+from vidcam.pipeline import Result
 from vidcam.types import Array, Track
 
 LEADING = 4
@@ -94,6 +96,43 @@ def numbers_of(track: Track, steadiness: float = math.nan, shares: Shares | None
         box_share=inside[1],
         centre_inside=inside[2],
     )
+
+
+def numbers_in(result: Result) -> dict[str, Any]:
+    """Measures what a run has made.
+
+    Args:
+        result: with its tracks.
+
+    Returns:
+        `Numbers` as plain JSON, of several models those of the first. Then there are besides `models`, each one's with
+        its `name`, and of the comparison `disagreement`, the share of frames in which any two disagree, and of the two
+        that are the least alike `agreement`, None where they know different classes, `correlation`, None where nothing
+        shows the heat of both, and `apart`, the share of frames whose hottest points are (`vidcam.metrics.agreement`).
+    """
+    steadinesses = result.steadinesses or (math.nan,) * len(result.tracks)
+    shares = result.model_shares or (None,) * len(result.tracks)
+    each = [asdict(numbers_of(*own)) for own in zip(result.tracks, steadinesses, shares, strict=True)]
+    found, comparison = each[0], result.comparison
+    if comparison is None:
+        return found
+    named = [{"name": name, **own} for name, own in zip(comparison.names, each, strict=True)]
+    pairs = comparison.pairs
+    known = {
+        "agreement": [1 - p.agreement for p in pairs],
+        "correlation": [-p.mean_correlation for p in pairs],
+        "apart": [p.far_share for p in pairs],
+    }
+    worst = {name: max((v for v in values if math.isfinite(v)), default=None) for name, values in known.items()}
+    agreement, correlation = worst["agreement"], worst["correlation"]
+    return {
+        **found,
+        "models": named,
+        "disagreement": comparison.disagreement,
+        "agreement": None if agreement is None else 1 - agreement,
+        "correlation": None if correlation is None else -correlation,
+        "apart": worst["apart"],
+    }
 
 
 def _leading(track: Track) -> list[int]:

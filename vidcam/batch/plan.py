@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from vidcam._version import __version__
-from vidcam.batch.fingerprint import file_state, from_json, model_fingerprint
+from vidcam.batch.fingerprint import file_state, from_json, models_fingerprint
 from vidcam.batch.inputs import Input
 from vidcam.batch.records import Record, Store, Unreadable
-from vidcam.batch.things import fingerprint
+from vidcam.batch.things import thing_fingerprint
 from vidcam.cam.options import MapOptions
 from vidcam.errors import UsageError, VidcamError
 from vidcam.media.options import MediaOptions
@@ -30,6 +30,8 @@ FILES = ("weights", "labels", "custom_objects")
 """Arguments of `vidcam.load_model` that name files."""
 FORMER_OPTIONS = {"batch_size": range(1, 1 << 20), "precision": ("float32",)}
 """Options that older records have, and the values with which outputs are what they are without."""
+DEFAULTS = {f.name: f.default for kind in (MapOptions, Look, MediaOptions) for f in fields(kind)}
+"""What options were, that older records do not have."""
 WIDTH, FPS, MAX_SECONDS = 480, 12.0, 15.0
 """What a GIF or WebP is unless it is asked for otherwise: at most so wide, so many pictures a second, so long."""
 
@@ -40,7 +42,7 @@ class BatchSettings:
 
     Attributes:
         format: what is written.
-        model: the arguments of `vidcam.load_model`.
+        models: for each model the arguments of `vidcam.load_model`; several are compared on every clip.
         maps: how maps are made.
         look: how pictures are drawn.
         media: how files are read and written.
@@ -51,7 +53,7 @@ class BatchSettings:
     """
 
     format: Format
-    model: Mapping[str, Any]
+    models: tuple[Mapping[str, Any], ...]
     maps: MapOptions
     look: Look
     media: MediaOptions
@@ -128,14 +130,18 @@ def settle(settings: BatchSettings) -> BatchSettings:
     if moving:
         media = replace(media, fps=FPS if media.fps is None else media.fps, width=media.width or WIDTH)
         max_seconds = MAX_SECONDS if max_seconds is None else max_seconds
-    # Workers may run in another folder.
-    model = {
-        name: Path(value).absolute() if name in FILES and value is not None else value
-        for name, value in settings.model.items()
+    models = tuple(_anywhere(model) for model in settings.models)
+    return replace(settings, models=models, media=media, max_seconds=max_seconds or None)
+
+
+def _anywhere(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `load_model`'s arguments as they are right in any folder: workers may run in another."""
+    found = {
+        name: Path(value).absolute() if name in FILES and value is not None else value for name, value in model.items()
     }
-    if Path(model["model"]).exists():
-        model["model"] = str(Path(model["model"]).absolute())
-    return replace(settings, model=model, media=media, max_seconds=max_seconds or None)
+    if Path(found["model"]).exists():
+        found["model"] = str(Path(found["model"]).absolute())
+    return found
 
 
 def make_plan(
@@ -161,14 +167,14 @@ def make_plan(
     """
     store = Store(outdir)
     outdir = outdir.absolute()
-    model = model_fingerprint(settings.model)
+    model = models_fingerprint(settings.models)
     steps = []
     for one in inputs:
         job = Job(one, outdir, settings, {})
         maps, media = job.own()
         given = {**maps.fingerprint(), **settings.look.fingerprint(), **media.fingerprint()}
         given |= {"format": settings.format, "max_seconds": settings.max_seconds}
-        thing = fingerprint(one)
+        thing = thing_fingerprint(one.boxes, one.masks)
         made = {"vidcam": __version__, "model": model, "options": given, **({"thing": thing} if thing else {})}
         job = replace(job, made=from_json(made))
         try:
@@ -216,11 +222,13 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         return f"the model is {new['name']}, was {old.get('name')}"
     if old != new:
         which = next(k for k in {**old, **new} if old.get(k) != new.get(k))
-        return "the model file has changed" if which == "file" else f"the model's {which} has changed"
+        what = {"file": "the model file", "models": "one of the models"}.get(which, f"the model's {which}")
+        return f"{what} has changed"
     old, new = before.get("options", {}), now["options"]
     for name in {**old, **new}:
-        if old.get(name) != new.get(name) and not (name not in new and old[name] in FORMER_OPTIONS.get(name, ())):
-            return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(old.get(name))}"
+        was = old.get(name, DEFAULTS.get(name))
+        if was != new.get(name) and not (name not in new and was in FORMER_OPTIONS.get(name, ())):
+            return f"--{name.replace('_', '-')} is {_text(new.get(name))}, was {_text(was)}"
     # Who no longer says where the thing is keeps what was found.
     if now.get("thing") not in (None, before.get("thing")):
         return f"its boxes or masks {'have changed' if before.get('thing') else 'are new'}"

@@ -13,6 +13,8 @@ from vidcam._machine import lines, usable
 
 MEMORY = 1.5 * 2**30
 """Bytes that a worker is reckoned with: TensorFlow, a network and a clip in the works."""
+ANOTHER = 0.5 * 2**30
+"""Bytes more for each further model."""
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 _taken: list[int] = []
 """Open files whose locks say which cores this process has taken."""
@@ -28,9 +30,10 @@ def memory() -> float:
     return min(free, max(0.0, limit - used)) if math.isfinite(limit) and math.isfinite(used) else free
 
 
-def default_workers(jobs: int) -> int:
-    """Returns how many workers are best for so many jobs: one a core, as memory allows, at least one."""
-    return max(1, min(len(usable()), int(min(memory() / MEMORY, 2**20)), jobs))
+def default_workers(jobs: int, models: int = 1) -> int:
+    """Returns how many workers are best for so many jobs and models: one a core, as memory allows, at least one."""
+    each = MEMORY + (models - 1) * ANOTHER
+    return max(1, min(len(usable()), int(min(memory() / each, 2**20)), jobs))
 
 
 def limit_threads(count: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vidcam._files import write_text
+from vidcam.batch.numbers import LEADING
 from vidcam.batch.records import Record, Store
 from vidcam.errors import VidcamError
 from vidcam.pipeline.predictions import TOP_CLASSES
@@ -17,11 +19,13 @@ from vidcam.report.gallery import ClipCard, write_gallery
 PREDICTIONS = (
     *("file", "frame", "time", "target", "class", "logit", "probability"),
     *(f"{kind}{i}" for i in range(1, TOP_CLASSES + 1) for kind in ("top", "probability")),
+    "model",
 )
 SUMMARY = (
     *("file", "output", "state", "reason", "explained", "frames", "seconds", "width", "height", "damaged"),
     *("target", "confidence", "lowest", "switches", "border", "spread", "flicker", "steadiness"),
     *("heat_inside", "box_share", "centre_inside", "classes", "notes"),
+    *("model", "disagreement", "agreement", "correlation", "apart"),
 )
 
 
@@ -43,7 +47,7 @@ def write_tables(store: Store, names: Iterable[str]) -> list[Record]:
     records = _shown(store, set(names))
     done = [r for r in records if r.state == "done"]
     _write(store.outdir / "predictions.csv", PREDICTIONS, _predictions(store, done))
-    _write(store.outdir / "summary.csv", SUMMARY, map(_summary, records))
+    _write(store.outdir / "summary.csv", SUMMARY, (line for r in records for line in _summary(r)))
     write_gallery(store.outdir / "index.html", [_entry(r) for r in records], store.outdir.resolve().name or "vidcam")
     return records
 
@@ -64,15 +68,22 @@ def _predictions(store: Store, records: Sequence[Record]) -> Iterator[list[str]]
         try:
             with store.file("predictions", record.name, ".csv").open(encoding="utf-8", newline="") as file:
                 lines = csv.reader(file)
-                next(lines, None)
+                several = next(lines, [""])[-1] == "model"
                 for line in lines:
-                    yield [record.name, *line, *[""] * (len(PREDICTIONS) - 1 - len(line))]
+                    said, model = (line[:-1], line[-1]) if several else (line, "")
+                    yield [record.name, *said, *[""] * (len(PREDICTIONS) - 2 - len(said)), model]
         except OSError as error:
             raise VidcamError(f"{error.filename}: cannot be read: {error.strerror}; --force makes it again") from None
 
 
-def _summary(record: Record) -> list[Any]:
-    n = record.numbers if record.state == "done" else {}
+def _summary(record: Record) -> Iterator[list[Any]]:
+    """Yields a file's line, of several models one for each."""
+    numbers = record.numbers if record.state == "done" else {}
+    for own in numbers.get("models", [{}]):
+        yield _line(record, {**numbers, **own})
+
+
+def _line(record: Record, n: Mapping[str, Any]) -> list[Any]:
     width, height = n.get("size", ("", ""))
     shown: dict[str, Any] = {
         "file": record.name,
@@ -84,6 +95,7 @@ def _summary(record: Record) -> list[Any]:
         "damaged": record.damaged if n else "",
         "classes": "; ".join(f"{name} {count}" for name, count in n.get("classes", {}).items()),
         "notes": "; ".join(record.notes),
+        "model": n.get("name", ""),
     }
     return [shown[c] if c in shown else _text(n.get(c)) for c in SUMMARY]
 
@@ -97,11 +109,22 @@ def _entry(record: Record) -> ClipCard:
     if record.state == "failed":
         return ClipCard(record.name, failed=record.error)
     n = record.numbers
-    kept = {name: n[name] for name in ClipCard.__slots__ if name in n}
-    kept["size"] = tuple(n["size"])
-    kept["times"] = tuple(n["times"])
-    kept["curves"] = {name: tuple(curve) for name, curve in n["curves"].items()}
-    return ClipCard(record.name, record.output, record.poster, page=record.page, **kept)
+    models = tuple(_card(own["name"], own) for own in n.get("models", ()))
+    card = replace(_card(record.name, n), output=record.output, poster=record.poster, page=record.page, models=models)
+    if not models:
+        return card
+    few = max(1, LEADING // len(models))
+    curves = {f"{m.source}: {name}": curve for m in models for name, curve in list(m.curves.items())[:few]}
+    return replace(card, curves=curves)
+
+
+def _card(name: str, numbers: Mapping[str, Any]) -> ClipCard:
+    """Returns the numbers of a clip, or of a model on it, as the page takes them."""
+    kept = {field: numbers[field] for field in ClipCard.__slots__ if field in numbers and field != "models"}
+    kept["size"] = tuple(numbers.get("size", (0, 0)))
+    kept["times"] = tuple(numbers["times"])
+    kept["curves"] = {name: tuple(curve) for name, curve in numbers["curves"].items()}
+    return ClipCard(name, **kept)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -54,23 +54,27 @@ def with_things(inputs: Sequence[Input], boxes: Path | None, masks: Path | None)
     return found
 
 
-def fingerprint(one: Input) -> str | None:
-    """Returns what tells whether an input's boxes or masks have changed; None where it has none.
+def thing_fingerprint(boxes: Path | None, masks: Path | None) -> str | None:
+    """Returns what tells whether a clip's boxes or masks have changed; None where it has none.
+
+    Args:
+        boxes: the file.
+        masks: the folder.
 
     Raises:
         VidcamError: they cannot be read.
     """
-    if one.boxes is not None:
-        return file_state(one.boxes).sha256
-    if one.masks is None:
+    if boxes is not None:
+        return file_state(boxes).sha256
+    if masks is None:
         return None
     digest = hashlib.sha256()
     try:
-        for file in sorted(one.masks.iterdir()):
+        for file in sorted(masks.iterdir()):
             status = file.stat()
             digest.update(f"{file.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     except OSError as error:
-        raise VidcamError(f"{one.masks}: cannot be read: {error.strerror}") from None
+        raise VidcamError(f"{masks}: cannot be read: {error.strerror}") from None
     return digest.hexdigest()
 
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +14,30 @@ from vidcam._files import make_folder
 from vidcam._version import __version__
 from vidcam.batch.fingerprint import file_state
 from vidcam.batch.inputs import output_name
-from vidcam.batch.numbers import numbers_of
+from vidcam.batch.numbers import numbers_in
+from vidcam.batch.outputs import look_at, suffix_of, write_poster
 from vidcam.batch.pieces import JOIN, Outcome, Piece, Work, close_folder, open_folder
 from vidcam.batch.plan import ANIMATION, MOVING, VIDEO, BatchSettings, Job
 from vidcam.batch.records import Record, Store, Unreadable
 from vidcam.cam.clips import explainer_for
 from vidcam.cam.options import MapOptions
 from vidcam.errors import Interrupted, UsageError, VidcamError
-from vidcam.media import Info, open_sink, open_source
+from vidcam.media import Info
 from vidcam.media.info import STILL_SUFFIXES, VIDEO_SUFFIXES
 from vidcam.media.options import MediaOptions
 from vidcam.metrics.regions import region_of, shares_of
 from vidcam.models import Classifier, load_model
 from vidcam.pipeline import Result, run
-from vidcam.pipeline.cells import make_cells
-from vidcam.pipeline.explained_clip import batch_for
-from vidcam.pipeline.film import LENGTH, Film, points_of
+from vidcam.pipeline.cells import make_model_cells
+from vidcam.pipeline.explained_clip import as_classifiers, batch_for
+from vidcam.pipeline.film import Film, points_of
 from vidcam.pipeline.page import details_of, with_page
 from vidcam.pipeline.parts import do_step, join
-from vidcam.pipeline.stages import Stages, Watch
 from vidcam.types import Progress
-
-POSTER = 320
-"""Longer side of a poster in pixels."""
-FRAME_OPTIONS = ("max_size", "max_pixels", "background")
 
 
 class Unusable(Exception):  # noqa: N818 - it carries an error of the model's to the process that started the work
-    """The model cannot be loaded, or not be used as it is asked for; every file would fail.
+    """A model cannot be loaded, or not be used as it is asked for; every file would fail.
 
     Args:
         message: one line for the user.
@@ -58,7 +54,7 @@ class Unusable(Exception):  # noqa: N818 - it carries an error of the model's to
 
 
 class Bench:
-    """Where files are worked on, one after the other: a model, loaded once, and its graphs.
+    """Where files are worked on, one after the other: models, loaded once, and their graphs.
 
     Args:
         settings: what the batch's files have in common.
@@ -66,26 +62,27 @@ class Bench:
 
     def __init__(self, settings: BatchSettings) -> None:
         self._settings = settings
-        self._classifier: Classifier | None = None
+        self._classifiers: list[Classifier] = []
         self._make = functools.cache(explainer_for)
         self._columns = 1
         self._record = Record("", "", "failed")  # what is known so far about the file in the works
 
-    def load(self) -> Classifier:
-        """Loads the model, where it is not loaded yet, and checks what is asked of it.
+    def load(self) -> list[Classifier]:
+        """Loads the models, where they are not loaded yet, and checks what is asked of them.
 
         Raises:
             Unusable: it cannot be loaded or used so.
         """
-        if self._classifier is None:
+        if not self._classifiers:
             try:
-                classifier = load_model(**self._settings.model)
-                _, grid = make_cells(classifier, self._settings.maps, batch_for(classifier), self._make)
+                classifiers = as_classifiers([partial(load_model, **model) for model in self._settings.models])
+                size = min(batch_for(classifier) for classifier in classifiers)
+                _, grid = make_model_cells(classifiers, self._settings.maps, size, self._make)
             except VidcamError as error:
                 raise Unusable(str(error), isinstance(error, UsageError)) from None
-            self._classifier = classifier
+            self._classifiers = classifiers
             self._columns = grid.places(self._settings.look.view == "side-by-side")[0]
-        return self._classifier
+        return self._classifiers
 
     def process(self, work: Work, progress: Progress, cancelled: Callable[[], bool]) -> Outcome:
         """Makes a file's output, its predictions and poster, and keeps a record of it; or does a piece of that.
@@ -136,38 +133,43 @@ class Bench:
 
     def _file(self, store: Store, job: Job, progress: Progress, cancelled: Callable[[], bool]) -> Outcome:
         """Makes a file's output, or says how it is to be divided."""
-        classifier, old = self.load(), self._record.owned
+        classifiers, old = self.load(), self._record.owned
         try:
             self._record = replace(self._record, content=file_state(job.input.path))
-            info = _look(job)
+            info = look_at(job)
         except VidcamError as error:
             raise _Lasting(str(error)) from None
-        output = output_name(job.name, _suffix(job, info))
+        output = output_name(job.name, suffix_of(job, info))
         claimed = (output, _page(output)) if self._settings.report else (output,)
         self._record = replace(self._record, state="started", output=output, owned=(*old, *claimed))
         maps, media = self._options(job, info, output)
-        region_of(job.input.boxes, job.input.masks, media.start)  # says what is wrong with it before the work
+        # Says what is wrong with it before the work.
+        region = region_of(job.input.boxes, job.input.masks, media.start)
+        look = self._settings.look if region is not None else replace(self._settings.look, outline=False)
         self._begin(store, job, set(claimed) - set(old))
-        divided = self._settings.in_parts and not classifier.frames  # no window reaches across parts
+        # No window reaches across parts, and nothing compares models across them.
+        divided = self._settings.in_parts and len(classifiers) == 1 and not classifiers[0].frames
         points = points_of(info, Path(output), maps, self._settings.look, media) if divided else ()
         if points:
-            folder, look = store.file("parts", job.name, ""), self._settings.look
-            film = Film(job.input.path, folder, points, maps, look, media, measured=True)
+            folder, shown = store.file("parts", job.name, ""), region if look.outline else None
+            film = Film(job.input.path, folder, points, maps, look, media, True, shown)
             open_folder(film, {**job.made, "content": self._record.content.sha256 if self._record.content else ""})
             return film
         result = run(
             job.input.path,
             job.outdir / output,
-            model=classifier,
+            model=classifiers,
             make_explainer=self._make,
             predictions=store.file("predictions", job.name, ".csv"),
+            boxes=job.input.boxes if look.outline else None,
+            masks=job.input.masks if look.outline else None,
             keep_track=True,
             partial_output=False,
             overwrite=True,
             progress=progress,
             cancelled=cancelled,
             **asdict(maps),
-            **asdict(self._settings.look),
+            **asdict(look),
             **asdict(media),
         )
         return self._complete(store, job, result, maps, media)
@@ -195,7 +197,7 @@ class Bench:
             piece.film,
             piece.step,
             piece.part,
-            classifier=self.load(),
+            classifier=self.load()[0],
             make=self._make,
             progress=progress,
             cancelled=cancelled,
@@ -232,11 +234,10 @@ class Bench:
 
     def _complete(self, store: Store, job: Job, result: Result, maps: MapOptions, media: MediaOptions) -> Record:
         """Makes what goes with an output that has its name."""
-        assert result.track is not None
         record, page = self._record, ""
         region = region_of(job.input.boxes, job.input.masks, media.start)
         if region is not None:
-            result = replace(result, model_shares=(shares_of(result.track, region),))
+            result = replace(result, model_shares=tuple(shares_of(track, region) for track in result.tracks))
         if self._settings.report:
             page = _page(record.output)
             result = with_page(
@@ -251,16 +252,11 @@ class Bench:
             )
         poster = store.file("posters", job.input.name, ".jpg")
         with contextlib.suppress(VidcamError):  # it is only for show
-            _poster(result.path, poster)
+            write_poster(result.path, poster)
         owned = (record.output, page) if page else (record.output,)
         for other in set(record.owned) - set(owned):  # of another format, or the page of what was there before
             (job.outdir / other).unlink(missing_ok=True)
-        assert result.track is not None
-        numbers = {
-            **asdict(numbers_of(result.track, result.steadiness, result.shares)),
-            "frames": result.frames,
-            "size": list(result.size),
-        }
+        numbers = {**numbers_in(result), "frames": result.frames, "size": list(result.size)}
         return replace(
             record,
             state="done",
@@ -298,53 +294,3 @@ def _owned(store: Store, job: Job) -> tuple[str, ...]:
 def _failed(record: Record, error: str, *, lasting: bool = False) -> Record:
     line = " ".join(error.split()).removeprefix(f"{record.source}: ")
     return replace(record, state="failed", output="", error=line, lasting=lasting)
-
-
-def _look(job: Job) -> Info:
-    """Returns what an input is; a decoder that hangs in it is given up."""
-    options = {n: getattr(job.settings.media, n) for n in FRAME_OPTIONS if getattr(job.settings.media, n) is not None}
-    watch = Watch(lambda: 0, f"{job.input.path}: opening it makes no progress; given up")
-    with Stages() as stages:
-        opening = (open_source(job.input.path, **options) for _ in range(1))
-        source = next(stages.overlap(opening, 1, "look", watch))
-    with source:
-        return source.info
-
-
-def parts_in(job: Job) -> int:
-    """Returns how many parts an input may be cut into, by its length alone; 1 where it cannot be read."""
-    if job.settings.format not in ("mp4", "same") or job.input.path.suffix.lower() in (".gif", *STILL_SUFFIXES):
-        return 1
-    try:
-        info = _look(job)
-    except VidcamError:
-        return 1
-    seconds = info.duration or 0.0
-    limit = job.settings.max_seconds or seconds
-    return max(1, int(min(seconds, limit) / float(LENGTH)) if min(seconds, limit) >= 2 * LENGTH else 1)
-
-
-def _suffix(job: Job, info: Info) -> str:
-    """Returns the suffix of an input's output. A still stays one, in its own format where it can be."""
-    own = job.input.path.suffix.lower()
-    same = job.settings.format == "same"
-    if info.kind == "image":
-        return own if same and own in (*STILL_SUFFIXES, ".webp") else ".png"
-    if not same:
-        return f".{job.settings.format}"
-    if info.kind == "animation":
-        return own if own in (".gif", ".webp") else ".gif"
-    return own if own in VIDEO_SUFFIXES else ".mp4"
-
-
-def _poster(output: Path, poster: Path) -> None:
-    """Writes a small JPEG of the middle of an output."""
-    with open_source(output, max_size=POSTER) as source:
-        middle = ((source.info.frames or 1) - 1) // 2
-        frame = None
-        for i, frame in enumerate(source):  # noqa: B007 - the last one, where there are fewer than the file says
-            if i == middle:
-                break
-    if frame is not None:
-        with open_sink(poster, source=Info(str(output), "image", frame.size), overwrite=True) as sink:
-            sink.write(frame.rgb(), Fraction(0))

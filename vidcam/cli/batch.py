@@ -12,7 +12,7 @@ import click
 from vidcam.cam.options import MapOptions
 from vidcam.cli import count, printable, say
 from vidcam.cli.board import Board
-from vidcam.cli.options import ClockTime, check_unchosen, common_options, model_options, options_of
+from vidcam.cli.options import ClockTime, check_unchosen, common_options, models_arguments, models_options, options_of
 from vidcam.cli.progress import interruptible
 from vidcam.errors import UsageError
 from vidcam.media.options import MediaOptions
@@ -91,8 +91,8 @@ LOCAL = "local"
 @click.option("--force", is_flag=True, help="Do all, also what is done.")
 @click.option("--retry", is_flag=True, help="Do again what failed and has not changed.")
 @click.option("--overwrite", is_flag=True, help="Replace files that no batch has made.")
-@model_options
-@options_of(MapOptions)
+@models_options
+@options_of(MapOptions, without=("layer",))
 @options_of(Look)
 @options_of(MediaOptions)
 @click.option("--strict", is_flag=True, help="Exit with 1 if frames of a clip could not be read.")
@@ -111,6 +111,7 @@ def batch(
     \b
     vidcam batch clips -r -o gifs
     vidcam batch 'clips/*.mp4' -o gifs --model mobilenet_v2 --format mp4
+    vidcam batch clips -o compared --model old.keras --model new.keras
     vidcam batch --from list.csv -o gifs --dry-run
     """
     from vidcam.batch import index_batch, run_batch
@@ -128,7 +129,7 @@ def batch(
         raise UsageError(
             f"--ray {ray}: is a file or folder here, not an address; put --ray last, or write --ray=ADDRESS"
         )
-    options["unsafe"], options["output"] = options.pop("unsafe_model"), options.pop("model_output")
+    options["model"] = models_arguments(options, options["model"])
     with Board(quiet) as board, interruptible() as stop:
         try:
             made = run_batch(

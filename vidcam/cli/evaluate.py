@@ -30,16 +30,32 @@ PATH = click.Path(path_type=Path)
     help=f"Measure maps instead ({', '.join(METHODS)}): on pictures, with a CSV of boxes or not, or on a clip.",
 )
 @click.option(
+    "--boxes",
+    type=PATH,
+    metavar="FILE",
+    help="Say how much heat of pictures lies on the thing: a CSV with file, xmin, ymin, xmax, ymax.",
+)
+@click.option(
+    "--masks",
+    type=PATH,
+    metavar="DIR",
+    help="The same by pictures that are black where the thing is not, called as the pictures are.",
+)
+@click.option(
     "--steady",
     is_flag=True,
     help="Measure how steady the heat of clips is instead: evaluate [MODEL] CLIP... --steady.",
 )
-@click.option("--target", default="top", show_default=True, metavar="CLASS", help="With --maps: what they explain.")
-@click.option("--top-channels", type=click.IntRange(min=1), metavar="N", help="With --maps: see `vidcam run`.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="With --maps: so many pictures at most.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --maps: of what is random."
+    "--target",
+    default="top",
+    show_default=True,
+    metavar="CLASS",
+    help="Of maps: what they explain.",
 )
+@click.option("--top-channels", type=click.IntRange(min=1), metavar="N", help="With --maps: see `vidcam run`.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Of maps: on so many pictures at most.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of maps: of what is random.")
 @options_of(MapOptions, only=("engine",))
 @common_options
 def evaluate(
@@ -61,6 +77,9 @@ def evaluate(
     where boxes are given (a CSV with file, xmin, ymin, xmax, ymax) how often the hottest point and how much of the
     heat is inside. On a clip: flicker, and how often the class changes.
 
+    With --boxes or --masks it says how much of Grad-CAM's heat lies where the thing is, with standard errors, beside
+    the thing's share of the picture and what a map of the centre has. With --maps, too, all is measured of those.
+
     With --steady it measures clips, with MODEL or the model that ships with vidcam: E, the change of the heat beside
     the motion of the picture, the lag and insertion, for maps as they are and for each way of smoothing them.
     """
@@ -68,9 +87,10 @@ def evaluate(
 
     require_libraries()
     of_maps = {name: options.pop(name) for name in ("target", "top_channels", "limit", "seed", "engine")}
+    things = {name: options.pop(name) for name in ("boxes", "masks")}
     if steady:
-        for name in ("top_channels", "limit", "seed"):
-            check_unchosen([name], "--steady; it goes with --maps")
+        for name in ("top_channels", "limit", "seed", *things):
+            check_unchosen([name], "--steady; it goes with pictures")
         name, clips = split_arguments(arguments)
         asked = {"target": of_maps["target"], "engine": of_maps["engine"], "method": maps or "gradcam"}
         with Steps(quiet) as steps:
@@ -78,12 +98,16 @@ def evaluate(
     if len(arguments) < 2:
         raise UsageError("evaluate takes MODEL and DATA_DIR, not 1 argument; clips go with --steady")
     names, data_dir = arguments[:-1], Path(arguments[-1])
-    if maps is not None and len(names) > 1:
-        raise UsageError(f"--maps {maps}: measures the maps of one model; evaluate each of the {len(names)} by itself")
+    given: dict[str, Any] = {"maps": maps, **things}
+    of_one = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    if things["boxes"] is not None and things["masks"] is not None:
+        raise UsageError("--boxes and --masks both say where the thing is; give one of them")
+    if of_one and len(names) > 1:
+        raise UsageError(f"{of_one}: measures the maps of one model; evaluate each of the {len(names)} by itself")
     models = _models(names, options)
-    if maps is not None:
+    if of_one:
         with Steps(quiet) as steps:
-            return evaluate_maps(data_dir, output, steps, models[0], maps=maps, **of_maps)
+            return evaluate_maps(data_dir, output, steps, models[0], **given, **of_maps)
     for name in of_maps:
         check_unchosen([name], "an evaluation of the classifier; it goes with --maps")
     if data_dir.is_file():

@@ -25,7 +25,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.argument("source", required=False)
 @model_options
 @options_of(MapOptions, without=("batch_size", "explain", "explain_fps", "clip_fps", "clip_stride"))
-@options_of(Look)
+@options_of(Look, without=("outline",))
 @click.option("--camera-size", type=Size(), help="Picture size to ask a camera for.")
 @click.option("--camera-fps", type=POSITIVE, help="Frames a second to ask a camera for.")
 @click.option("--mirror", is_flag=True, help="Flip left and right, as a mirror does.")

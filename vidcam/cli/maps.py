@@ -12,6 +12,7 @@ from vidcam.cli.steady import clip_top
 from vidcam.cli.steps import Steps
 from vidcam.errors import UsageError
 
+DEFAULT_METHOD = "gradcam"
 SHORT_CLIP = 3
 """Frames below which nothing can be said about flicker."""
 
@@ -22,8 +23,10 @@ def evaluate_maps(
     steps: Steps,
     model: dict[str, Any],
     *,
-    maps: str,
+    maps: str | None,
     limit: int | None,
+    boxes: Path | None,
+    masks: Path | None,
     **options: Any,
 ) -> int:
     """Measures methods, prints the table and writes it, the rows it is made of, and a plot.
@@ -33,8 +36,10 @@ def evaluate_maps(
         output: the folder to write into; None for MODEL_maps.
         steps: progress and printing.
         model: `load_model`'s arguments.
-        maps: the methods, by comma.
+        maps: the methods, by comma; None for Grad-CAM, and for what lies on the thing only.
         limit: so many pictures at most.
+        boxes: see `find_subjects`.
+        masks: see `find_subjects`.
         **options: `target`, `seed`, `top_channels` and `engine`.
 
     Returns:
@@ -45,8 +50,10 @@ def evaluate_maps(
     from vidcam.models import load_model
     from vidcam.report import faithfulness as report
 
-    methods = check_methods(maps.split(","), options["top_channels"])
-    subjects = find_subjects(data, limit, options["seed"])
+    methods = check_methods((maps or DEFAULT_METHOD).split(","), options["top_channels"])
+    subjects = find_subjects(data, limit, options["seed"], boxes=boxes, masks=masks)
+    if (boxes or masks) and not subjects.things:
+        raise UsageError(f"{data}: --boxes and --masks take a folder of pictures; those of a clip go with `vidcam run`")
     options["layer"] = model.pop("layer")
     classifier = load_model(**model)
     output = output or Path(f"{classifier.name}_maps")
@@ -65,6 +72,7 @@ def evaluate_maps(
                 count=len(subjects.files),
                 progress=lambda done, total: steps.step("maps", done, total),
                 cancelled=stop,
+                perturbed=maps is not None,
                 **options,
             )
         summary = summarize(rows)
@@ -79,6 +87,8 @@ def evaluate_maps(
     report.plot(summary, output / "maps.png", title)
     write_text(output / "maps.md", report.table(summary, markdown=True) + "\n")
     steps.say(report.table(summary))
+    if boxes or masks:
+        steps.say(report.on_the_thing(summary, done))
     return code
 
 

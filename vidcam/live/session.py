@@ -111,6 +111,8 @@ def live(
     if look.view not in VIEWS or look.needs_clip:
         what = f"view {look.view}" if look.view not in VIEWS else f"normalize {look.normalize}"
         raise UsageError(f"{what} needs the whole clip; live has only what was seen so far")
+    if look.outline:
+        raise UsageError("outline: is drawn around what boxes or masks are about, and live is given none")
     if len(how.methods) > 1:
         raise UsageError(f"--method {how.method}: live shows one at a time; key m goes to the next")
     if how.target == CLIP_TOP:

@@ -1,8 +1,9 @@
-"""Whether heat lies on the thing: the pointing game and the energy inside a box, and the files that boxes come in."""
+"""Whether heat lies on the thing: the pointing game and the energy inside, and the files that boxes come in."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,17 @@ import numpy as np
 from vidcam.errors import VidcamError
 from vidcam.types import Array, Box
 
+Thing = Sequence[Box] | Array
+"""Where the thing is in a picture: boxes in pixels, or a mask, bool (H, W) of the picture's size."""
 BOX_COLUMNS = ("file", "xmin", "ymin", "xmax", "ymax")
 
 
-def pointing(heat: Array, boxes: list[Box]) -> float:
-    """Plays the pointing game: does the hottest pixel lie in a box? (Zhang et al., IJCV 2018; no tolerance.)
+def pointing(heat: Array, thing: Thing) -> float:
+    """Plays the pointing game: does the hottest pixel lie on the thing? (Zhang et al., IJCV 2018; no tolerance.)
 
     Args:
         heat: (H, W) of the picture's size, 0 or more.
-        boxes: in pixels, at least one.
+        thing: where it is, one box at least.
 
     Returns:
         1 or 0; where several pixels are hottest, the share of them inside; 0 without heat.
@@ -27,35 +30,37 @@ def pointing(heat: Array, boxes: list[Box]) -> float:
     if not peak > 0:
         return 0.0
     hottest = heat == peak
-    return float(hottest[_inside(heat.shape, boxes)].sum() / hottest.sum())
+    return float(hottest[_inside(heat.shape, thing)].sum() / hottest.sum())
 
 
-def energy(heat: Array, boxes: list[Box]) -> float:
-    """Returns the share of the heat inside the boxes, 0 to 1: the energy-based pointing game (Wang et al. 2020).
+def energy(heat: Array, thing: Thing) -> float:
+    """Returns the share of the heat on the thing, 0 to 1: the energy-based pointing game (Wang et al. 2020).
 
     Args:
         heat: (H, W) of the picture's size, 0 or more.
-        boxes: in pixels, at least one.
+        thing: where it is, one box at least.
     """
     total = float(heat.sum())
-    return float(heat[_inside(heat.shape, boxes)].sum()) / total if total > 0 else 0.0
+    return float(heat[_inside(heat.shape, thing)].sum()) / total if total > 0 else 0.0
 
 
-def box_area(shape: tuple[int, ...], boxes: list[Box]) -> float:
-    """Returns the share of a picture that lies inside the boxes, 0 to 1: the energy of evenly spread heat.
+def box_area(shape: tuple[int, ...], thing: Thing) -> float:
+    """Returns the share of a picture that the thing is, 0 to 1: the energy of evenly spread heat.
 
     Args:
         shape: (H, W) of the picture.
-        boxes: in pixels, at least one.
+        thing: where it is, one box at least.
     """
-    return float(_inside(shape, boxes).mean())
+    return float(_inside(shape, thing).mean())
 
 
-def _inside(shape: tuple[int, ...], boxes: list[Box]) -> Array:
-    """Returns which pixels have their centre in a box, bool (H, W)."""
+def _inside(shape: tuple[int, ...], thing: Thing) -> Array:
+    """Returns which pixels are in the mask or have their centre in a box, bool (H, W)."""
+    if isinstance(thing, np.ndarray):
+        return thing
     y, x = np.arange(shape[0])[:, np.newaxis] + 0.5, np.arange(shape[1]) + 0.5
     inside = np.zeros(shape, bool)
-    for x0, y0, x1, y1 in boxes:
+    for x0, y0, x1, y1 in thing:
         inside |= (x > x0) & (x < x1) & (y > y0) & (y < y1)
     return inside
 

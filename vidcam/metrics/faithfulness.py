@@ -17,13 +17,13 @@ import numpy as np
 from vidcam.cam import Explainer, find_method, resolve_target
 from vidcam.cam.targets import Target
 from vidcam.errors import UsageError
-from vidcam.metrics.boxes import box_area, energy, pointing
+from vidcam.metrics.boxes import Thing, box_area, energy, pointing
 from vidcam.metrics.controls import CONTROLS, control_map
 from vidcam.metrics.perturbation import Perturbation
 from vidcam.metrics.randomization import entropy_rise, permuted_weights, rank_correlation
 from vidcam.metrics.road import Road
 from vidcam.render import lay_over
-from vidcam.types import Array, Box, Classifier, OpenNetwork, Placement, Progress
+from vidcam.types import Array, Classifier, OpenNetwork, Placement, Progress
 
 EQUAL = 1e-4
 """Of the maximum: maps that differ by less everywhere are measured as one."""
@@ -36,12 +36,12 @@ class MeasuredPicture:
     Attributes:
         name: the file's name, or the frame's time.
         rgb: uint8 (H, W, 3).
-        boxes: where the thing is, in pixels; none where nobody says.
+        thing: where the thing is; no boxes where nobody says.
     """
 
     name: str
     rgb: Array
-    boxes: tuple[Box, ...] = ()
+    thing: Thing = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ def measure_pictures(
     seed: int = 0,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    perturbed: bool = True,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Measures methods and the controls on pictures.
@@ -152,16 +153,18 @@ def measure_pictures(
         seed: of the random maps, of the permuted weights and of ROAD's noise.
         progress: called with the maps measured and expected.
         cancelled: asked after every picture; True ends it there.
+        perturbed: whether pictures are changed and scored anew and weights permuted, which takes nearly all of the
+            time; else rows say what lies on the thing only.
         **options: `Explainer`'s layer, top_channels and engine.
 
     Returns:
         A row for each picture and method: `picture`, `method`; `insertion`, `deletion`, `drop` and `increase`, see
-        `Perturbation`; `road`, see `Road`; `pointing` and `energy`, see `boxes`, where the picture has one, and
-        `box`, the share of the picture that it is;
+        `Perturbation`; `road`, see `Road`; `pointing` and `energy`, see `boxes`, where it is known where the thing is,
+        and `box`, the share of the picture that it is;
         `untrained`, the rank correlation with the map of the model with permuted weights (near 0 is good), and
         `emprt`, the rise of the entropy from the one map to the other; `ms`, how long the map took.
     """
-    known = _methods(classifier, methods, seed, options)
+    known = _methods(classifier, methods, seed if perturbed else None, options)
     makers: list[MeasuredMethod | Control] = [*known, *(Control(name, seed) for name in CONTROLS)]
     predict = known[0].explainer.predict
     chosen = resolve_target(target, classifier.labels)
@@ -175,7 +178,7 @@ def measure_pictures(
             total: Array = predict(inputs)[1][:, list(of)].sum(axis=1)
             return total
 
-        measures = Once(Perturbation(x, score), Road(x, score, (seed, number)))
+        measures = Once(Perturbation(x, score), Road(x, score, (seed, number))) if perturbed else Once()
         for maker in makers:
             measured, grid = _measure(maker, fitted, measures, picture)
             fitted = fitted if fitted.grid[0] else replace(fitted, grid=grid)
@@ -188,12 +191,12 @@ def measure_pictures(
 
 
 def _methods(
-    classifier: Classifier, names: Sequence[str], seed: int, options: Mapping[str, Any]
+    classifier: Classifier, names: Sequence[str], seed: int | None, options: Mapping[str, Any]
 ) -> list[MeasuredMethod]:
-    """Returns methods that share the network's graph, and that of the network with permuted weights."""
+    """Returns methods that share the network's graph, and with a seed that of the network with permuted weights."""
     first = {**explainer_options(names[0], options), "batch_size": 32}
     own, untrained = Explainer(classifier, names[0], **first), None
-    if classifier.network is not None and not isinstance(classifier.network, OpenNetwork):
+    if seed is not None and classifier.network is not None and not isinstance(classifier.network, OpenNetwork):
         untrained = Explainer(classifier, names[0], **first, weights=permuted_weights(classifier.model, seed))
     found = []
     for name in names:
@@ -208,9 +211,13 @@ class Once:
 
     Args:
         measures: what measures.
+
+    Attributes:
+        some: whether there is one.
     """
 
     def __init__(self, *measures: Perturbation | Road) -> None:
+        self.some = bool(measures)
         self._measures = measures
         self._done: list[tuple[Array, dict[str, float]]] = []
 
@@ -239,13 +246,12 @@ def _measure(
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
     on_input = Placement(size, size, whole, whole)
     heat = lay_over(raw, on_input)
-    untrained = maker.untrained_map(fitted)
     row = measures.measure(heat)
-    if picture.boxes:
+    if len(picture.thing):
         on_frame = lay_over(raw, fitted.placement)
-        boxes = list(picture.boxes)
-        row |= {"pointing": pointing(on_frame, boxes), "energy": energy(on_frame, boxes)}
-        row["box"] = box_area(on_frame.shape, boxes)
+        row |= {"pointing": pointing(on_frame, picture.thing), "energy": energy(on_frame, picture.thing)}
+        row["box"] = box_area(on_frame.shape, picture.thing)
+    untrained = maker.untrained_map(fitted) if measures.some else None
     if untrained is not None:
         row["untrained"] = rank_correlation(raw, untrained)
         rise = entropy_rise(heat, lay_over(untrained, on_input))

@@ -117,18 +117,35 @@ class Masks:
         file = self.files.get(index)
         if file is None:
             return None
-        try:
-            # OpenCV reads no path with letters that the system's code page lacks.
-            picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE)
-        except OSError as error:
-            raise VidcamError(f"{file}: cannot be read ({error.strerror})") from error
-        if picture is None:
-            raise VidcamError(f"{file}: not a picture; a mask is black where the thing is not")
-        if abs(picture.shape[1] * frame[1] / (picture.shape[0] * frame[0]) - 1) > ROUNDING:
-            shown = f"{picture.shape[1]}x{picture.shape[0]}"
-            raise VidcamError(f"{file}: {shown}, which has another shape than the frames, {frame[0]}x{frame[1]}")
-        inside: Array = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST) > 0
-        return inside
+        return read_mask(file, frame, size)
+
+
+def read_mask(file: Path, frame: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Reads a mask.
+
+    Args:
+        file: a picture that is not black where the thing is.
+        frame: (width, height) in pixels of the frame that it is of, whose shape it has.
+        size: (width, height) of the mask wanted.
+
+    Returns:
+        bool (h, w).
+
+    Raises:
+        VidcamError: it cannot be read, or has another shape.
+    """
+    try:
+        # OpenCV reads no path with letters that the system's code page lacks.
+        picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except OSError as error:
+        raise VidcamError(f"{file}: cannot be read ({error.strerror})") from error
+    if picture is None:
+        raise VidcamError(f"{file}: not a picture; a mask is black where the thing is not")
+    if abs(picture.shape[1] * frame[1] / (picture.shape[0] * frame[0]) - 1) > ROUNDING:
+        shown = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise VidcamError(f"{file}: {shown}, which has another shape than the frames, {frame[0]}x{frame[1]}")
+    inside: Array = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST) > 0
+    return inside
 
 
 def read_moving_boxes(file: Path) -> Boxes:

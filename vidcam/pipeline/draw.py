@@ -11,6 +11,7 @@ from vidcam._contrast import rival_of
 from vidcam.cam import target_name
 from vidcam.cam.targets import CLIP_TOP, TOP
 from vidcam.media.resize import even_size
+from vidcam.metrics.regions import Region
 from vidcam.metrics.steadiness import Steadiness
 from vidcam.pipeline.cells import SINGLE, Grid
 from vidcam.pipeline.meter import Meter
@@ -25,8 +26,10 @@ from vidcam.render import (
     compose_planes,
     draw_caption,
     draw_colorbar,
+    draw_outline,
     moved,
     scaled,
+    shape_of,
     suits_planes,
     tile,
     tile_planes,
@@ -81,6 +84,7 @@ class Drawer:
         width: of the pictures in pixels, None for that of the frames.
         steadiness: measure the first cells' heat as it is shown, one each.
         strips: drawn under the pictures.
+        region: where the thing is, where its outline is drawn.
     """
 
     look: Look
@@ -92,6 +96,7 @@ class Drawer:
     width: int | None = None
     steadiness: Sequence[Steadiness] = ()
     strips: Strips | None = None
+    region: Region | None = None
 
     def heat(self, batch: Explained, i: int, cell: int) -> tuple[Array, float, bool]:
         """Returns a cell's map of a frame, to be asked for once a frame, the value that is hottest, and whether there
@@ -150,6 +155,7 @@ def draw(
     width: int | None = None,
     meter: Meter | None = None,
     steadiness: Sequence[Steadiness] = (),
+    region: Region | None = None,
 ) -> Iterator[Drawn]:
     """Draws explained frames.
 
@@ -165,6 +171,7 @@ def draw(
         width: of the pictures in pixels, None for that of the frames; what is written on them is drawn at that size.
         meter: measures the work.
         steadiness: measure the first cells' heat as it is shown, one each, where the motion between frames was found.
+        region: where the thing is, for a look with its outline.
 
     Yields:
         A picture for each frame, in order.
@@ -172,7 +179,7 @@ def draw(
     histories = histories or new_histories(look, len(grid.titles), tracks)
     silent = [silent_target(m, own) for m, own in zip(metas, labels, strict=False)] or [None] * len(grid.titles)
     strips = Strips(tracks) if look.view == "timeline" else None
-    drawer = Drawer(look, labels, grid, histories, silent, planes, width, steadiness, strips)
+    drawer = Drawer(look, labels, grid, histories, silent, planes, width, steadiness, strips, region)
     meter = meter or Meter(False)
     for batch in explained:
         for i in range(len(batch.frames)):
@@ -254,6 +261,13 @@ def _cell_of_planes(frame: Planes, placement: Placement, drawer: Drawer, at: _At
 
 def _write(picture: Picture, drawer: Drawer, at: _At, peak: float | None) -> None:
     """Writes on a cell what there is to say of it; without a peak there is nothing to see."""
+    batch, i, cell = at
+    if drawer.region is not None:
+        frame, (height, width) = batch.frames[i], shape_of(picture)
+        whole = batch.explanations[cell].placement.frame
+        inside = drawer.region.mask(frame.index, float(frame.time), whole, (width, height))
+        if inside is not None:
+            draw_outline(picture, inside)
     if drawer.look.colorbar and peak is not None:
         draw_colorbar(picture, drawer.look.colormap, peak)
     draw_caption(picture, drawer.text(*at), faint=peak is None)

@@ -19,6 +19,7 @@ from vidcam.media.info import VIDEO_SUFFIXES
 from vidcam.media.options import MediaOptions
 from vidcam.media.read.segments import cut_points
 from vidcam.media.times import exact
+from vidcam.metrics.regions import Region
 from vidcam.render import Look
 
 LENGTH = Fraction(30)
@@ -39,6 +40,7 @@ class Film:
         look: how its pictures are drawn.
         media: how it is read and written.
         measured: whether it is measured how steady the heat is that is shown.
+        region: where the thing is, where its outline is drawn.
     """
 
     source: Path
@@ -48,6 +50,7 @@ class Film:
     look: Look
     media: MediaOptions
     measured: bool = False
+    region: Region | None = None
 
     @cached_property
     def parts(self) -> list[tuple[Fraction, Fraction | None]]:

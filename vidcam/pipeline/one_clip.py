@@ -113,6 +113,7 @@ def run(
     chosen = model is not None or how != MapOptions(batch_size=how.batch_size)
     given = None if track is None else _given(track, chosen=chosen)
     writes, region = {**media.writes(source), "overwrite": overwrite}, region_of(boxes, masks, media.start)
+    check_outline(look, region)
     kept = bool(maps or keep_track or report or region)
     with ExitStack() as stack:
         stack.enter_context(one_opencv_thread())
@@ -170,6 +171,7 @@ def run(
             width=media.width,
             meter=meter,
             steadiness=findings.steadiness,
+            region=region if look.outline else None,
         )
         seen = Count([meta.get("target", "top") for meta in shown.metas], shown.grid.models)
         last = _write(stages.overlap(pictures, AHEAD, "draw"), outputs, seen, shown.passes, meter)
@@ -215,6 +217,16 @@ def run(
         progress=progress or (lambda done, total: None),
         cancelled=cancelled,
     )
+
+
+def check_outline(look: Look, said: object) -> None:
+    """Checks that somebody says where the thing is whose outline is to be drawn.
+
+    Raises:
+        UsageError: nobody does.
+    """
+    if look.outline and not said:
+        raise UsageError("--outline: draws the thing that --boxes or --masks are about; give one of them")
 
 
 def _predictions(path: str | Path, shown: ExplainedClip, overwrite: bool) -> Predictions:

@@ -171,6 +171,7 @@ def _draw(part: _Part) -> None:
             width=film.media.width,
             histories=_histories(film, number, len(titles)),
             steadiness=steadiness,
+            region=film.region,
         )
         for drawn in stages.overlap(pictures, AHEAD, "draw"):
             write = sink.write_planes if isinstance(drawn.picture, Planes) else sink.write

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from vidcam.render.look import Opacity as Opacity
     from vidcam.render.look import View as View
     from vidcam.render.look import parse_normalize as parse_normalize
+    from vidcam.render.outline import draw_outline as draw_outline
     from vidcam.render.planes import Picture as Picture
     from vidcam.render.planes import compose_planes as compose_planes
+    from vidcam.render.planes import shape_of as shape_of
     from vidcam.render.planes import suits_planes as suits_planes
     from vidcam.render.scale import History as History
     from vidcam.render.scale import clip_peak as clip_peak
@@ -43,6 +45,7 @@ _EXPORTS = {
     "View": "vidcam.render.look",
     "compose": "vidcam.render.blend",
     "overlay": "vidcam.render.blend",
+    "draw_outline": "vidcam.render.outline",
     "draw_colorbar": "vidcam.render.colorbar",
     "cell_size": "vidcam.render.grid",
     "moved": "vidcam.render.grid",
@@ -52,6 +55,7 @@ _EXPORTS = {
     "Look": "vidcam.render.look",
     "Picture": "vidcam.render.planes",
     "compose_planes": "vidcam.render.planes",
+    "shape_of": "vidcam.render.planes",
     "suits_planes": "vidcam.render.planes",
     "Timeline": "vidcam.render.timeline",
     "History": "vidcam.render.scale",

@@ -29,6 +29,7 @@ class Look(Options):
     )
     caption: bool = option(True, "Class and probability.")
     colorbar: bool = option(False, "A colour bar with the raw values at its ends.")
+    outline: bool = option(False, "Draw where --boxes or --masks say that the thing is.")
     normalize: str = option(
         "running",
         "What is hottest: each frame's maximum, a slowly moving one, the clip's, or the raw value V.",

@@ -33,6 +33,9 @@ FIGURE_COLUMNS: dict[str, tuple[str, str, int]] = {
 """Figure -> heading, which way is better, decimals; in the order of the table. The box's share of the picture is no
 figure of a map: it is what energy has to be above."""
 
+FEW = 4
+"""Columns of a text table up to which there is room for standard errors."""
+
 
 def table(summary: Rows, *, markdown: bool = False) -> str:
     """Returns a text table: a line for each method, a column for each figure that any of them has.
@@ -42,10 +45,11 @@ def table(summary: Rows, *, markdown: bool = False) -> str:
         markdown: in Markdown, with arrows for which way is better.
     """
     shown = [name for name in FIGURE_COLUMNS if any(name in row for row in summary)]
+    errors = markdown or len(shown) <= FEW
     arrows = {"up": " ↑", "down": " ↓", "": ""} if markdown else dict.fromkeys(("up", "down", ""), "")
     lines = [["method", *(FIGURE_COLUMNS[n][0] + arrows[FIGURE_COLUMNS[n][1]] for n in shown)]]
     for row in summary:
-        cells = [f"{row[n]:.{FIGURE_COLUMNS[n][2]}f}" if n in row else ("" if markdown else "-") for n in shown]
+        cells = [_cell(row, n, errors=errors) if n in row else ("" if markdown else "-") for n in shown]
         lines.append([str(row["method"]), *cells])
     if markdown:
         rule = ["---", *["---:"] * len(shown)]
@@ -54,6 +58,31 @@ def table(summary: Rows, *, markdown: bool = False) -> str:
     return "\n".join(
         "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
         for line in lines
+    )
+
+
+def _cell(row: Mapping[str, Any], name: str, *, errors: bool) -> str:
+    """Returns a figure, with its standard error where it is known and wanted."""
+    decimals, error = FIGURE_COLUMNS[name][2], row.get(f"{name}_error")
+    return f"{row[name]:.{decimals}f}" + (f" ± {error:.{decimals}f}" if errors and error is not None else "")
+
+
+def on_the_thing(summary: Rows, pictures: int) -> str:
+    """Says how much of the heat lies on the thing, beside what needs no look at it.
+
+    Args:
+        summary: what `vidcam.metrics.faithfulness.summarize` returns, of pictures of which all say where the thing is.
+        pictures: how many.
+    """
+
+    def share(row: Mapping[str, Any], name: str) -> str:
+        error = row.get(f"{name}_error")
+        return f"{100 * row[name]:.1f}{'' if error is None else f' ± {100 * error:.1f}'} %"
+
+    first, centre = summary[0], next(row for row in summary if row["method"] == "centre")
+    return (
+        f"heat on the thing: {share(first, 'energy')} (it covers {share(first, 'box')} of the picture; a map of the "
+        f"centre has {share(centre, 'energy')} there), over {pictures} pictures"
     )
 
 

@@ -17,6 +17,8 @@ LOW = 0.3
 """Mean probability of the explained target below which a clip is flagged."""
 LOW_OF_TWO = 0.7
 """The same where the network knows two classes, of which one always has at least half."""
+MUCH = 0.25
+"""Share of the frames in which models disagree from which on a clip is flagged."""
 FEW_SWITCHES = 3
 STEADY_SECONDS = 2.0
 """A clip is flagged for more switches than these, and than one in so many seconds."""
@@ -44,6 +46,12 @@ FLAGS = (
         "beside",
         "Heat beside the thing",
         "less of the heat lies where the boxes or masks say that the thing is than if it were spread evenly.",
+    ),
+    (
+        "disagreement",
+        "Models disagree",
+        f"in more than {100 * MUCH:.0f} % of the frames two models give other classes, or their hottest points are "
+        "more than a fifth of the picture apart.",
     ),
 )
 """What a clip can be flagged for: name, title, rule."""
@@ -77,6 +85,14 @@ class ClipCard:
         heat_inside: of the heat, the mean share where the thing is, 0 to 1; None where nobody says where it is.
         box_share: the same of the picture, and so of evenly spread heat.
         centre_inside: the same of a map of the picture's centre.
+        models: of several models a card each, its source the model's name; what is not said of the comparison here is
+            the first one's, and the curves are those of all, called `MODEL: CLASS`.
+        disagreement: the share of frames in which any two models disagree, in what they say or in where they look
+            (`vidcam.metrics.agreement`), 0 to 1; None where there is one model.
+        agreement: the share in which they say the same, of the two that do so least; None where classes differ.
+        correlation: the mean rank correlation of the maps, of the two that are least alike; None without heat.
+        apart: the share of frames whose hottest points are more than a fifth of the picture apart, of the two with the
+            most; None without heat.
     """
 
     source: str
@@ -102,6 +118,11 @@ class ClipCard:
     heat_inside: float | None = None
     box_share: float | None = None
     centre_inside: float | None = None
+    models: tuple[ClipCard, ...] = ()
+    disagreement: float | None = None
+    agreement: float | None = None
+    correlation: float | None = None
+    apart: float | None = None
 
 
 def flags(entry: ClipCard) -> list[tuple[str, str]]:
@@ -113,6 +134,11 @@ def flags(entry: ClipCard) -> list[tuple[str, str]]:
     Returns:
         The kind (the first of `FLAGS`) and the reason in a few words, for each.
     """
+    if entry.models:
+        found = [(kind, f"{own.source}: {said}") for own in entry.models for kind, said in flags(own)]
+        if entry.disagreement is not None and entry.disagreement > MUCH:
+            found.insert(0, ("disagreement", f"models disagree in {_percent(entry.disagreement)} of the frames"))
+        return found
     found = []
     if entry.confidence < (LOW_OF_TWO if _two_classes(entry) else LOW):
         found.append(("confidence", f"unsure: {_percent(entry.confidence)} on average"))
@@ -141,8 +167,11 @@ def write_gallery(path: Path, entries: Sequence[ClipCard], title: str) -> None:
     Raises:
         VidcamError: the page cannot be written.
     """
-    known = any(entry.heat_inside is not None for entry in entries)
-    kinds = [kind for kind in FLAGS if known or kind[0] != "beside"]
+    unknown = {
+        "beside": all(entry.heat_inside is None for entry in entries),
+        "disagreement": all(entry.disagreement is None for entry in entries),
+    }
+    kinds = [kind for kind in FLAGS if not unknown.get(kind[0])]
     data = {
         "clips": [_record(entry) for entry in entries],
         "kinds": [{"name": name, "title": said, "rule": rule} for name, said, rule in kinds],
@@ -180,6 +209,8 @@ def _record(entry: ClipCard) -> dict[str, Any]:
         "times": [round(t, 2) for t in entry.times],
         "curves": [[name, [_thousandths(p) for p in curve]] for name, curve in entry.curves.items()],
         "flags": flags(entry),
+        "models": [[own.source, own.target, round(own.confidence, 4), list(own.classes)] for own in entry.models],
+        "compared": [_rounded(n) for n in (entry.disagreement, entry.agreement, entry.correlation, entry.apart)],
     }
 
 

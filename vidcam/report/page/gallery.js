@@ -9,7 +9,9 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 clips.sort((a, b) => collator.compare(a.source, b.source));
 clips.forEach((clip, i) => {
   clip.place = i;
-  clip.words = `${clip.source} ${clip.classes.map(([name]) => name).join(" ")}`.toLowerCase();
+  clip.words = [clip.source, ...clip.classes.map(([name]) => name), ...clip.models.flatMap(([name, , , seen]) => [name, ...seen])].join(" ").toLowerCase();
+  // What is explained, by the name that its curve has.
+  clip.main = clip.models.length ? `${clip.models[0][0]}: ${clip.target}` : clip.target;
 });
 const counts = new Map();
 // The class that stands for none of the others is grey.
@@ -20,7 +22,7 @@ const COLOURS = 7;
 const colours = new Map(classes.filter((name) => !none.has(name)).slice(0, COLOURS).map((name, i) => [name, `k${i}`]));
 for (const clip of clips) {
   // A class that is among few clips' best ones has a colour in its clip only, so that no two curves are alike.
-  const names = [...new Set([clip.target, ...clip.curves.map(([name]) => name)])];
+  const names = [...new Set([clip.main, ...clip.curves.map(([name]) => name)])];
   const taken = new Set(names.map((name) => colours.get(name)));
   const free = Array.from({ length: COLOURS }, (_, i) => `k${i}`).filter((k) => !taken.has(k));
   clip.colours = new Map(names.map((name) => [name, name === clip.neither ? "k7" : colours.get(name) ?? free.shift() ?? "k7"]));
@@ -42,7 +44,7 @@ function curves(clip, width, height) {
     if (!at.length) continue;
     if (at.length === 1) at = [[0, at[0][1]], [width, at[0][1]]];
     const line = at.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join("L");
-    if (name === clip.target) {
+    if (name === clip.main) {
       group.append(s("path", { class: `area ${colour(clip, name)}`, d: `M${at[0][0]},${height}L${line}L${at.at(-1)[0]},${height}Z` }));
     }
     group.append(s("path", { class: `curve ${colour(clip, name)}`, d: `M${line}` }));
@@ -57,14 +59,23 @@ function nameOf(source) {
   return h("div", { class: "name", title: source }, h("span", { class: "folder soft" }, source.slice(0, cut)), h("span", { class: "file" }, source.slice(cut)));
 }
 
+/** What the model saw, of several each. */
+function seen(clip) {
+  const models = clip.models.length ? clip.models : [["", clip.target, clip.confidence]];
+  return models.map(([model, target, confidence]) => {
+    const name = model ? `${model}: ${target}` : target;
+    return h("div", { class: `class ${colour(clip, name) ?? "k7"}` }, h("span", { class: "swatch" }),
+      h("span", { class: "label", title: name }, name), h("span", { class: "number" }, percent(confidence)));
+  });
+}
+
 function makeCard(clip) {
   const thumb = h("button", { type: "button", class: "thumb", "aria-label": `${clip.source}: ${clip.target}, ${percent(clip.confidence)}. Show more` });
   if (clip.frames > 1) thumb.append(h("span", { class: "length" }, clock(clip.seconds)));
   const card = h("article", { class: "card", role: "listitem" },
     thumb,
     h("div", { class: "told" },
-      h("div", { class: `class ${colour(clip, clip.target)}` }, h("span", { class: "swatch" }),
-        h("span", { class: "label", title: clip.target }, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
+      ...seen(clip),
       s("svg", { class: "spark", viewBox: "0 0 100 34", preserveAspectRatio: "none", "aria-hidden": "true" }),
       nameOf(clip.source),
       clip.flags.length ? h("ul", { class: "reasons", "aria-label": "Flagged" }, ...clip.flags.map(([, text]) => h("li", {}, text))) : null));
@@ -162,6 +173,7 @@ const ORDERS = {
   flicker: (a, b) => b.flicker - a.flicker,
   steadiness: (a, b) => (b.steadiness ?? -1) - (a.steadiness ?? -1),
   inside: (a, b) => gain(a) - gain(b),
+  disagreement: (a, b) => (b.compared[0] ?? -1) - (a.compared[0] ?? -1) || (a.compared[2] ?? 2) - (b.compared[2] ?? 2),
 };
 let flag = "all";
 let shown = [];
@@ -294,7 +306,7 @@ function show(clip) {
     h("div", { class: "body" },
       stageOf(clip, chart ? chart.mark : () => {}),
       h("div", { class: "side" },
-        h("div", { class: `class ${colour(clip, clip.target)}` }, h("span", { class: "swatch" }), h("span", {}, clip.target), h("span", { class: "number" }, percent(clip.confidence))),
+        ...seen(clip),
         clip.flags.length ? h("ul", { class: "reasons", "aria-label": "Flagged" }, ...clip.flags.map(([, text]) => h("li", {}, text))) : null,
         chart?.element ?? null,
         h("dl", { class: "figures" },
@@ -302,6 +314,10 @@ function show(clip) {
           figure("switches", number(clip.switches)), figure("heat at the border", percent(clip.border)),
           figure("spread of the heat", percent(clip.spread)), figure("flicker", clip.flicker === null ? "–" : clip.flicker.toFixed(3)), figure("change beside the motion (E)", clip.steadiness === null ? "–" : clip.steadiness.toFixed(3)),
           ...(clip.inside[0] === null ? [] : ["heat on the thing", "the thing, of the picture", "a centre map, on the thing"].map((name, i) => figure(name, percent(clip.inside[i])))),
+          ...(clip.compared[0] === null ? [] : [figure("frames in which models disagree", percent(clip.compared[0])),
+            figure("the same class", clip.compared[1] === null ? "–" : percent(clip.compared[1])),
+            figure("rank correlation of the maps", clip.compared[2] === null ? "–" : clip.compared[2].toFixed(2)),
+            figure("hottest points apart", clip.compared[3] === null ? "–" : percent(clip.compared[3]))]),
           figure("frames", number(clip.frames)), figure("length", clock(clip.seconds)), figure("size", `${clip.size[0]} × ${clip.size[1]}`)),
         clip.page ? h("p", {}, h("a", { href: clip.page, target: "_blank", rel: "noopener" }, "Step through it, frame by frame")) : null,
         clip.output ? h("p", {}, h("a", { href: clip.output, target: "_blank", rel: "noopener" }, "Open the file")) : null)));
@@ -331,6 +347,7 @@ byId("summary").textContent = [
   plural(clips.length, "clip"), `${number(flagged)} flagged`, ...(failed.length ? [`${number(failed.length)} failed`] : []),
 ].join(" · ");
 if (clips.every((clip) => clip.inside[0] === null)) byId("sort").querySelector("[value=inside]").remove();
+if (clips.every((clip) => clip.compared[0] === null)) byId("sort").querySelector("[value=disagreement]").remove();
 byId("class").append(h("option", { value: "" }, "Every class"), ...classes.map((name) => h("option", { value: `=${name}` }, `${name} (${number(counts.get(name))})`)));
 chips();
 if (failed.length) {
