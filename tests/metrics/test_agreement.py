@@ -147,3 +147,15 @@ def test_of_three_models_every_two_are_compared():
     made = compare(*models, labels=(PETS,) * 3, neither=(None,) * 3, silent=(None,) * 3)
     assert [(p.first, p.second, p.agreement) for p in made.pairs] == [(0, 1, 0.5), (0, 2, 0.0), (1, 2, 0.5)]
     assert made.disagreement == 1.0
+
+
+def test_frames_that_let_nothing_be_compared_do_not_count():
+    """Models of other classes are compared by their heat, and one shows none in half of the frames, or in all."""
+    one = explanation([spot(0, 0)] * 4, [0] * 4)
+    other = explanation([spot(7, 7)] * 4, [0, 0, 1, 1])
+    labels = (PETS, ("car", "nothing of these"))
+    half = compare(one, other, labels=labels, silent=(None, (1,)))
+    assert (half.disagreement, half.pairs[0].far_share) == (1.0, 1.0)
+    none = compare(one, explanation([spot(7, 7)] * 4, [1] * 4), labels=labels, silent=(None, (1,)))
+    assert np.isnan(none.disagreement)
+    assert "no frame shows heat of both" in none.lines()[0]

@@ -106,9 +106,10 @@ def numbers_in(result: Result) -> dict[str, Any]:
 
     Returns:
         `Numbers` as plain JSON, of several models those of the first. Then there are besides `models`, each one's with
-        its `name`, and of the comparison `disagreement`, the share of frames in which any two disagree, and of the two
-        that are the least alike `agreement`, None where they know different classes, `correlation`, None where nothing
-        shows the heat of both, and `apart`, the share of frames whose hottest points are (`vidcam.metrics.agreement`).
+        its `name`, and of the comparison `disagreement`, the share of frames in which any two disagree, None where
+        nothing can be compared, and of the two that are the least alike `agreement`, None where they know different
+        classes, `correlation`, None where nothing shows the heat of both, and `apart`, the share of frames whose
+        hottest points are (`vidcam.metrics.agreement`).
     """
     steadinesses = result.steadinesses or (math.nan,) * len(result.tracks)
     shares = result.model_shares or (None,) * len(result.tracks)
@@ -128,7 +129,7 @@ def numbers_in(result: Result) -> dict[str, Any]:
     return {
         **found,
         "models": named,
-        "disagreement": comparison.disagreement,
+        "disagreement": comparison.disagreement if math.isfinite(comparison.disagreement) else None,
         "agreement": None if agreement is None else 1 - agreement,
         "correlation": None if correlation is None else -correlation,
         "apart": worst["apart"],

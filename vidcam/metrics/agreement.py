@@ -74,6 +74,12 @@ class Pair:
         return float(self.far[known].mean()) if known.any() else math.nan
 
     @property
+    def compared(self) -> Array:
+        """Whether there is something to compare: what both say, or the heat of both, bool (N,)."""
+        found: Array = np.isfinite(self.apart) if self.same is None else np.ones(len(self.same), bool)
+        return found
+
+    @property
     def differs(self) -> Array:
         """Whether the two disagree, in what they say or in where they look, bool (N,)."""
         found: Array = self.far if self.same is None else self.far | ~self.same
@@ -135,8 +141,10 @@ class Comparison:
 
     @property
     def disagreement(self) -> float:
-        """The share of frames in which any two of the models disagree, in what they say or in where they look."""
-        return float(np.any([pair.differs for pair in self.pairs], axis=0).mean())
+        """The share of frames in which any two of the models disagree, in what they say or in where they look, of those
+        in which two can be compared; NaN where there is none."""
+        known = np.any([pair.compared for pair in self.pairs], axis=0)
+        return float(np.any([pair.differs for pair in self.pairs], axis=0)[known].mean()) if known.any() else math.nan
 
     def first(self, count: int) -> Comparison:
         """Returns the comparison of the first so many frames."""

@@ -49,7 +49,9 @@ def _figures(comparison: Comparison) -> list[list[str]]:
     still = len(comparison) == 1
     pairs = [f"{comparison.names[pair.first]} and {comparison.names[pair.second]}" for pair in comparison.pairs]
     rows = _merged(pairs, [_of_pair(comparison, pair, still) for pair in comparison.pairs])
-    return rows if still else [*rows, ["frames in which they disagree", f"{100 * comparison.disagreement:.1f} %"]]
+    if still or not math.isfinite(comparison.disagreement):
+        return rows
+    return [*rows, ["frames in which they disagree", f"{100 * comparison.disagreement:.1f} %"]]
 
 
 def _of_pair(comparison: Comparison, pair: Pair, still: bool) -> dict[str, str]:

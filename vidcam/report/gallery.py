@@ -88,7 +88,7 @@ class ClipCard:
         models: of several models a card each, its source the model's name; what is not said of the comparison here is
             the first one's, and the curves are those of all, called `MODEL: CLASS`.
         disagreement: the share of frames in which any two models disagree, in what they say or in where they look
-            (`vidcam.metrics.agreement`), 0 to 1; None where there is one model.
+            (`vidcam.metrics.agreement`), 0 to 1; None where there is one model, or nothing to compare.
         agreement: the share in which they say the same, of the two that do so least; None where classes differ.
         correlation: the mean rank correlation of the maps, of the two that are least alike; None without heat.
         apart: the share of frames whose hottest points are more than a fifth of the picture apart, of the two with the

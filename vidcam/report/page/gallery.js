@@ -64,8 +64,8 @@ function seen(clip) {
   const models = clip.models.length ? clip.models : [["", clip.target, clip.confidence]];
   return models.map(([model, target, confidence]) => {
     const name = model ? `${model}: ${target}` : target;
-    return h("div", { class: `class ${colour(clip, name) ?? "k7"}` }, h("span", { class: "swatch" }),
-      h("span", { class: "label", title: name }, name), h("span", { class: "number" }, percent(confidence)));
+    return h("div", { class: `class ${colour(clip, name) ?? "k7"}`, title: name }, h("span", { class: "swatch" }),
+      ...(model ? [h("span", { class: "model soft" }, model)] : []), h("span", { class: "label" }, target), h("span", { class: "number" }, percent(confidence)));
   });
 }
 
