@@ -45,9 +45,12 @@ def test_every_method_that_explains_a_class_shows_the_difference_and_its_opposit
     explainer = Explainer(classifier, "gradcam", engine="tensorflow", rather_than=1)
     opposite = Explainer(classifier, "gradcam", engine="tensorflow", rather_than=1, against=True)
     plain = Explainer(classifier, "gradcam", engine="tensorflow")
+    elsewhere = Explainer(classifier, "gradcam", engine="openvino", rather_than=1)
     for method in [m.name for m in METHODS.values() if m.targeted and m.needs != "pooled head"]:
         maps = explainer.by(method)(frames[:2], 0).maps
         assert relative(plain.by(method)(frames[:2], 0).maps, maps) > 0.01, method
+        assert relative(elsewhere.by(method)(frames[:2], 0).maps, maps) < 1e-4, method
+        assert elsewhere.engine == "openvino", method
         if method in LINEAR:
             np.testing.assert_allclose(opposite.by(method)(frames[:2], 0).maps, -maps, rtol=1e-5, atol=1e-7)
 
@@ -84,7 +87,6 @@ def test_numpy_and_the_graph_agree_on_the_weights(frames):
 def test_a_contrast_is_the_same_only_where_its_others_are():
     told = Contrast((3,), (5,))
     assert told == pickle.loads(pickle.dumps(told)) == Contrast((3,), (5,))
-    assert told != (3,)
     assert told != (3,)
     assert told != Contrast((3,), (4,))
     assert len({told, Contrast((3,), (5,)), Contrast((3,), (4,)), (3,)}) == 3
