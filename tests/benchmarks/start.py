@@ -20,8 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORT = "import tensorflow"
-CHILD = "import sys, resource; from vidcam.cli import _run; code = _run(sys.argv[1:], debug=False)\n"
-TELL = "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+TELL = "import atexit, resource; atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
 
 
 def measure(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
@@ -52,15 +51,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         weights = options.weights or made_up(folder)
-        run = [sys.executable, "-c", CHILD + TELL, "run", str(ROOT / "samples" / "cat.gif"), "-q", "--overwrite"]
+        run = [sys.executable, "-c", f"{TELL}from vidcam.cli import main; main()", "run", str(ROOT / "samples" / "cat.gif"), "-q", "--overwrite"]
         run += ["-o", str(folder / "out.gif")]
-        tell = "; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         jobs = {
-            IMPORT: ([sys.executable, "-c", IMPORT + tell], "none"),
+            IMPORT: ([sys.executable, "-c", TELL + IMPORT], "none"),
             "bundled, the first time": (run, "none"),
             "MobileNetV2, the second time": ([*run, "--model", "mobilenet_v2", "--weights", str(weights)], "kept"),
         }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        # Byte code is kept, as pip does for what it installs.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(folder / "byte code")
         kept = {"none": {**environment, "VIDCAM_CACHE": ""}, "kept": {**environment, "VIDCAM_CACHE": name}}
         measure(jobs["MobileNetV2, the second time"][0], kept["kept"])
         found: dict[str, list[tuple[float, float, float]]] = {job: [] for job in jobs}

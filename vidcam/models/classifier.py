@@ -15,23 +15,23 @@ from vidcam.types import Array, Fit, Placement, Scaling
 
 
 class Later:
-    """A network that is loaded when it is first asked for.
+    """A network, or what names it, that is found when it is first asked for.
 
     Args:
-        load: loads it.
+        load: finds it.
     """
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load
         self._lock = threading.Lock()
-        self._network: Any = None
+        self._found: Any = None
 
     def __call__(self) -> Any:
-        """Returns the network."""
+        """Returns it."""
         with self._lock:
-            if self._network is None:
-                self._network = self._load()
-            return self._network
+            if self._found is None:
+                self._found = self._load()
+            return self._found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Classifier:
         token_grid: rows and columns of a transformer's patches, None to find them.
         frames: how many a network that sees time takes; 0 for one that takes pictures.
         neither: the class that stands for none of the others, a third output say; None where there is no such.
-        identity: names the network by its content and by what reads it; None where it is in memory only.
+        named: what `identity` is, or what finds it when it is needed.
         graph: what a `.vidcam` file holds: the network's graph for one layer and this scaling; None without one.
     """
 
@@ -73,7 +73,7 @@ class Classifier:
     preprocess_from: str = ""
     labels_from: str = ""
     neither: int | None = None
-    identity: str | None = None
+    named: str | Later | None = None
     graph: Stored | None = None
 
     @property
@@ -90,6 +90,12 @@ class Classifier:
                 "or engine, and to train or change it, give the model that it was exported from"
             )
         return self.network() if isinstance(self.network, Later) else self.network
+
+    @property
+    def identity(self) -> str | None:
+        """Names the network by its content and by what reads it; None where it is in memory only."""
+        found: str | None = self.named() if isinstance(self.named, Later) else self.named
+        return found
 
     def __repr__(self) -> str:
         few = ", ".join(self.labels[:3]) + (", ..." if len(self.labels) > 3 else "")

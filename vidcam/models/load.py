@@ -93,14 +93,18 @@ def load_model(
     opened = _opened(model, options)
     if opened is not None:
         return opened
-    identity = network_identity(model, options)
     load = partial(_load, model, **options)
+    network = Later(lambda: load().model)
+    shipped = _shipped(model, options)
+    if shipped is not None:
+        return replace(shipped, network=network, named=Later(lambda: network_identity(model, options)))
+    identity = network_identity(model, options)
     if identity is None:
         return load()
-    found = _shipped(model, options, identity) or _kept(model, options, identity)
+    found = _kept(model, options, identity)
     if found is not None:
-        return replace(found, network=Later(lambda: load().model), identity=identity)
-    classifier = replace(load(), identity=identity)
+        return replace(found, network=network, named=identity)
+    classifier = replace(load(), named=identity)
     key = classifier_identity(identity, model, options)
     if key is not None:
         _cache.store(key, card_of(classifier))
@@ -123,7 +127,7 @@ def _opened(model: Any, options: Mapping[str, Any]) -> Classifier | None:
     return open_classifier(file, _name(file), **{name: options[name] for name in names})
 
 
-def _shipped(model: Any, options: Mapping[str, Any], identity: str) -> Classifier | None:
+def _shipped(model: Any, options: Mapping[str, Any]) -> Classifier | None:
     """Returns a classifier that ships inside the package by the graph that ships with it."""
     if str(model) not in zoo.BUNDLED:
         return None

@@ -26,15 +26,16 @@ from vidcam.render.look import Look
 from vidcam.types import Classifier as AnyClassifier
 from vidcam.types import Progress, Track
 
-BATCH = 8
-"""Frames computed at once: at 1, 2, 4, 8, 16 and 32 MobileNetV2 took 14.0, 9.5, 9.3, 8.2, 7.8 and 7.8 ms a frame.
-On one core, as a batch's workers have, half as many: they take 2 % longer, and of a 720p clip 70 MB less."""
+BATCH = 4
+"""Frames computed at once. More gain little: MobileNetV2 took, on two machines, 9.3 and 31.2 ms a frame at 4, 8.2 and
+33.7 at 8. A run of the sample held 272 MB with 8, 235 with 4, and its first picture came sooner. On one core, as a
+batch's workers have, half as many: they take 2 % longer."""
 BATCH_PIXELS = 2**23
 """Of a batch's frames together: five batches are under way at any time, and large frames gain nothing by more."""
 
 
 def batch_for(classifier: AnyClassifier, size: tuple[int, int] = (1, 1)) -> int:
-    """Returns how many frames of a (width, height) are computed at once: 8, 4 of 1080p, 1 of 4K; or one window."""
+    """Returns how many frames of a (width, height) are computed at once: 4, 1 of 4K; or one window."""
     most = BATCH if cores() > 1 else BATCH // 2
     return 1 if classifier.frames else max(1, min(most, BATCH_PIXELS // (size[0] * size[1])))
 
