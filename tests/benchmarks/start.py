@@ -51,7 +51,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         weights = options.weights or made_up(folder)
-        run = [sys.executable, "-c", f"{TELL}from vidcam.cli import main; main()", "run", str(ROOT / "samples" / "cat.gif"), "-q", "--overwrite"]
+        run = [
+            sys.executable,
+            "-c",
+            f"{TELL}from vidcam.cli import main; main()",
+            "run",
+            str(ROOT / "samples" / "cat.gif"),
+            "-q",
+            "--overwrite",
+        ]
         run += ["-o", str(folder / "out.gif")]
         jobs = {
             IMPORT: ([sys.executable, "-c", TELL + IMPORT], "none"),

@@ -138,7 +138,7 @@ def test_verbose_ends_with_a_table_and_quiet_does_not_go_with_it(tmp_path):
     assert "--verbose" in str(refused.exception)
 
 
-@pytest.mark.parametrize(("size", "count"), [((64, 48), 8), ((720, 1280), 8), ((1920, 1080), 4), ((3840, 2160), 1)])
+@pytest.mark.parametrize(("size", "count"), [((64, 48), 4), ((1920, 1080), 4), ((2560, 1440), 2), ((3840, 2160), 1)])
 def test_a_batch_of_large_frames_is_smaller(size, count, monkeypatch):
     monkeypatch.setattr("vidcam.pipeline.explained_clip.cores", lambda: 2)
     pictures, clips = SimpleNamespace(frames=0), SimpleNamespace(frames=16)
@@ -146,7 +146,7 @@ def test_a_batch_of_large_frames_is_smaller(size, count, monkeypatch):
     assert batch_for(pictures, (100_000, 100_000)) == 1
     assert batch_for(clips, size) == 1
     monkeypatch.setattr("vidcam.pipeline.explained_clip.cores", lambda: 1)
-    assert batch_for(pictures, size) == min(count, 4)
+    assert batch_for(pictures, size) == min(count, 2)
 
 
 def test_the_batch_size_is_the_users_or_fits_the_frames(tmp_path, classifier, monkeypatch):
@@ -161,4 +161,4 @@ def test_the_batch_size_is_the_users_or_fits_the_frames(tmp_path, classifier, mo
             on_model=lambda explainers: sizes.append(explainers[0].batch_size),
             **options,
         )
-    assert sizes == [8, 3]
+    assert sizes == [4, 3]
