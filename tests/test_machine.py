@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vidcam import _machine
-from vidcam._machine import cores, quota, usable
+from vidcam._machine import cores, lacks_bfloat16, quota, usable
 
 
 def groups(folder: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
@@ -47,3 +47,19 @@ def test_everybody_counts_the_cores_that_there_is_time_for(monkeypatch, share, c
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(10, 18)), raising=False)
     assert usable() == list(range(10, 10 + count))
     assert cores() == count
+
+
+@pytest.mark.parametrize(
+    ("listed", "lacks"),
+    [
+        ("processor : 0\nflags\t\t: fpu sse avx512f avx512bw\n", True),
+        ("processor : 0\nflags\t\t: fpu sse avx512f avx512_bf16\n", False),
+        ("processor : 0\nFeatures\t: fp asimd\n", True),
+        ("processor : 0\nFeatures\t: fp asimd bf16\n", False),
+        ("processor : 0\n", False),
+    ],
+)
+def test_a_processor_without_bfloat16_is_known(tmp_path, listed, lacks):
+    (tmp_path / "cpuinfo").write_text(listed)
+    assert lacks_bfloat16(tmp_path / "cpuinfo") == lacks
+    assert not lacks_bfloat16(tmp_path / "none")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUP = Path("/proc/self/cgroup")
+_PROCESSORS = Path("/proc/cpuinfo")
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+"""What Linux calls instructions for bfloat16, of x86 and of ARM."""
 
 
 def cores() -> int:
@@ -42,6 +45,16 @@ def quota(groups: Path = _GROUPS, own: Path = _OWN_GROUP) -> float:
         folder = place / name.lstrip("/")
         shares += [_share(f) for f in (folder, *folder.parents) if f == place or place in f.parents]
     return min(*shares, _share(groups), _share(groups / "cpu"))
+
+
+def lacks_bfloat16(processors: Path = _PROCESSORS) -> bool:
+    """Tells whether the processor is known to have no instructions for bfloat16, which then takes several times longer.
+
+    Args:
+        processors: where the system lists what its processors can.
+    """
+    listed = [line.partition(":")[2].split() for line in lines(processors) if line.startswith(("flags", "Features"))]
+    return bool(listed) and not any(_BFLOAT16.intersection(words) for words in listed)
 
 
 def lines(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vidcam._files import OutputFile, make_folder
+from vidcam._machine import lacks_bfloat16
 from vidcam.cli import INTERRUPTED
 from vidcam.cli.options import Size, common_options
 from vidcam.cli.steps import Steps
@@ -123,6 +124,8 @@ def train(data_dir: Path, output: Path, resume: bool, overwrite: bool, quiet: bo
     make_folder(folder)
     OutputFile(output, overwrite=True).discard()  # hours later is too late to find that it cannot be written
     with Steps(quiet) as steps:
+        if options.precision == "bfloat16" and lacks_bfloat16():
+            steps.say("note: --precision bfloat16: this processor has no instructions for it; float32 is much quicker")
         data = reading.read_data(found, options, steps.step)
         steps.say(training.table(data.splits, data.labels))
         training.sample_sheet(data.train, data.labels, folder / "samples.png")
