@@ -6,13 +6,18 @@ nothing about the direction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import keras
 import numpy as np
 from keras import layers
 
 LENGTH, SIDE, SHAPE, RESTING = 6, 16, 4, 1
+ALIKE = ((190, 190, 190), (190, 190, 190))
+OWN_KIND = ((200, 60, 60), (60, 60, 200))
+"""What moves is of another colour than what rests, in every clip: which way it goes, a frame does not show either."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Clips:
     resting: np.ndarray
 
 
-def draw(count: int, seed: int, length: int = LENGTH) -> Clips:
-    """Draws clips of bright squares on noise; masks are bool (N, T, H, W)."""
+def draw(count: int, seed: int, length: int = LENGTH, colours: Sequence[Sequence[int]] = ALIKE) -> Clips:
+    """Draws clips of squares on noise; masks are bool (N, T, H, W), colours those of what moves and of what rests."""
     rng = np.random.default_rng(seed)
     moving = np.zeros((count, length, SIDE, SIDE), bool)
     resting = np.zeros_like(moving)
@@ -39,7 +44,10 @@ def draw(count: int, seed: int, length: int = LENGTH) -> Clips:
                 at = x + (2 * labels[n] - 1) * t * (number == 0)
                 mask = moving if number == 0 else resting
                 mask[n, t, y : y + SHAPE, (at + np.arange(SHAPE)) % SIDE] = True
-    light = np.where(moving | resting, 190, 60)[..., np.newaxis] + rng.normal(0, 8, (count, length, SIDE, SIDE, 3))
+    light = np.full((*moving.shape, 3), 60.0)
+    for mask, colour in zip((moving, resting), colours, strict=True):
+        light[mask] = colour
+    light += rng.normal(0, 8, light.shape)
     return Clips(light.clip(0, 255).astype(np.uint8), labels, moving, resting)
 
 
@@ -62,8 +70,26 @@ def cnn_lstm(length: int = LENGTH) -> keras.Model:
     """A CNN for each frame, whose columns an LSTM follows over time."""
     inputs = keras.Input((length, SIDE, SIDE, 3))
     x = layers.TimeDistributed(layers.Rescaling(1 / 127.5, offset=-1))(inputs)
-    x = layers.TimeDistributed(layers.Conv2D(8, 5, strides=2, padding="same", activation="relu"), name="conv")(x)
+    x = layers.TimeDistributed(layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"), name="conv")(x)
     x = layers.TimeDistributed(layers.MaxPooling2D((SIDE // 2, 1)))(x)
     x = layers.TimeDistributed(layers.Flatten())(x)
     x = layers.LSTM(16, name="lstm")(x)
     return keras.Model(inputs, layers.Dense(2, activation="softmax", name="head")(x), name="cnn_lstm")
+
+
+def train(model: keras.Model, shown: Clips, epochs: int, rate: float) -> keras.Model:
+    """Trains a network to tell left from right."""
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    model.fit(shown.pictures, shown.labels, batch_size=32, epochs=epochs, verbose=0)
+    return model
+
+
+def hottest(maps: Sequence[np.ndarray], clips: Clips) -> tuple[float, float]:
+    """Returns in what share of frames the hottest point of a clip's maps (T, h, w) is on what moves, on what rests."""
+    moves, rests = [], []
+    for one, moving, resting in zip(maps, clips.moving, clips.resting, strict=True):
+        for t, step in enumerate(one):
+            place = np.unravel_index(cv2.resize(step, (SIDE, SIDE)).argmax(), (SIDE, SIDE))
+            moves.append(moving[t][place])
+            rests.append(resting[t][place])
+    return float(np.mean(moves)), float(np.mean(rests))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -14,6 +13,11 @@ from keras import layers
 from tests import motion
 from tests.networks import as_classifier, gap_cnn, pictures, randomize
 from vidcam import ClipExplainer, Explainer, load_model, run
+from vidcam._contrast import Contrast
+from vidcam.cam import METHODS
+from vidcam.cam.anatomy import SINGLE_FRAMES, dissect
+from vidcam.cam.clips import see_windows
+from vidcam.cam.methods import UNDEFINED_OVER_TIME
 from vidcam.errors import Unsaid, UsageError
 from vidcam.media import open_source
 from vidcam.types import Frame, Track
@@ -27,26 +31,34 @@ def frames(clip: np.ndarray, fps: int = 10) -> list[Frame]:
 @pytest.fixture(scope="module")
 def trained() -> Any:
     keras.utils.set_random_seed(0)
-    model = motion.conv3d()
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    shown = motion.draw(1024, seed=0)
-    model.fit(shown.pictures, shown.labels, batch_size=32, epochs=3, verbose=0)
+    model = motion.train(motion.conv3d(), motion.draw(1024, seed=0), 3, 3e-3)
     return load_model(model, labels=("left", "right"))
+
+
+def looked_at(explainer: ClipExplainer, clips: motion.Clips) -> tuple[float, float, float]:
+    """Returns the shares of clips that are told, and of frames whose hottest point is on what moves, on what rests."""
+    seen = [one for (one,) in see_windows([(explainer, "top")], clips.pictures)]
+    right = np.mean([s.logits.argmax() == label for s, label in zip(seen, clips.labels, strict=True)])
+    return float(right), *motion.hottest([s.maps for s in seen], clips)
 
 
 def test_the_hottest_point_lies_on_what_moves_which_no_single_frame_shows(trained):
     clips = motion.draw(64, seed=1)
-    explainer = ClipExplainer(trained)
-    seen = [explainer.window(clip) for clip in clips.pictures]
-    assert np.mean([s.logits.argmax() == label for s, label in zip(seen, clips.labels, strict=True)]) >= 0.95
-    hits, misses = [], []
-    for s, moving, resting in zip(seen, clips.moving, clips.resting, strict=True):
-        for t, one in enumerate(s.maps):
-            place = np.unravel_index(cv2.resize(one, (motion.SIDE, motion.SIDE)).argmax(), moving.shape[1:])
-            hits.append(moving[t][place])
-            misses.append(resting[t][place])
-    assert np.mean(hits) >= 0.8
-    assert np.mean(misses) <= clips.resting.mean()
+    right, moves, rests = looked_at(ClipExplainer(trained), clips)
+    assert right >= 0.95
+    assert moves >= 0.8
+    assert rests <= clips.resting.mean()
+
+
+def test_under_an_lstm_it_lies_on_what_moves_where_that_is_of_a_kind_of_its_own():
+    keras.utils.set_random_seed(0)
+    model = motion.train(motion.cnn_lstm(), motion.draw(768, seed=0, colours=motion.OWN_KIND), 5, 5e-3)
+    clips = motion.draw(32, seed=1, colours=motion.OWN_KIND)
+    classifier = load_model(model, labels=("left", "right"))
+    right, moves, rests = looked_at(ClipExplainer(classifier, "gradcam++", batch_size=16), clips)
+    assert right >= 0.95
+    assert moves >= 0.8
+    assert rests <= clips.resting.mean()
 
 
 def test_pooling_over_space_and_time_and_a_dense_layer_sum_to_the_logit_less_bias(trained):
@@ -90,6 +102,34 @@ def test_a_cnn_under_an_lstm_is_explained_by_its_frames():
     seen = explainer.window(clip, 1)
     assert seen.maps.shape == (6, 8, 8)
     assert (np.abs(seen.maps).reshape(6, -1).max(1) > 0).all()
+    assert dissect(explainer.classifier).reason.endswith(SINGLE_FRAMES)
+
+
+def test_a_layer_that_knows_other_frames_is_not_said_to_see_single_ones(trained):
+    inputs = keras.Input((4, 8, 8, 3))
+    x = layers.Conv3D(2, (3, 1, 1), padding="same", name="over_time")(inputs)
+    x = layers.TimeDistributed(layers.Conv2D(2, 3), name="frame_by_frame")(x)
+    behind = randomize(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling3D()(x))))
+    for classifier in (trained, load_model(behind, preprocess="none")):
+        anatomy = dissect(classifier)
+        assert anatomy.layers[-1].steps == classifier.frames
+        assert not anatomy.reason.endswith(SINGLE_FRAMES)
+
+
+def test_this_rather_than_that_over_time_is_one_classs_map_less_gamma_times_the_others(trained):
+    clip = motion.draw(1, seed=9).pictures[0]
+    plain = ClipExplainer(trained, engine="tensorflow")
+    contrast, on_openvino = (
+        ClipExplainer(trained, engine=engine, rather_than="left", gamma=0.5) for engine in ("tensorflow", "openvino")
+    )
+    for method in [m.name for m in METHODS.values() if m.targeted and m.needs not in UNDEFINED_OVER_TIME]:
+        seen = contrast.by(method).window(clip, "right")
+        assert seen.target == Contrast((1,), (0,))
+        if method in ("cam", "gradcam", "hirescam", "xgradcam"):
+            right, left = (plain.by(method).window(clip, c).maps for c in (1, 0))
+            np.testing.assert_allclose(seen.maps, right - 0.5 * left, atol=1e-4 * np.abs(seen.maps).max())
+        other = on_openvino.by(method).window(clip, "right").maps
+        np.testing.assert_allclose(other, seen.maps, atol=1e-4 * np.abs(seen.maps).max())
 
 
 def test_a_clip_from_file_to_overlay(trained, tmp_path):

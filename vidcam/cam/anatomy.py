@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from vidcam import _cache
 from vidcam._tensorflow import tf
@@ -14,7 +16,9 @@ from vidcam.cam.build.head import has_pooled_head
 from vidcam.cam.build.network import image_spec
 from vidcam.cam.graphs import WRONG, Graphs, graph_name, input_height, network_of
 from vidcam.cam.methods import METHODS, UNDEFINED_OVER_TIME
-from vidcam.types import Classifier, OpenNetwork
+from vidcam.types import Array, Classifier, OpenNetwork
+
+SINGLE_FRAMES = "; it sees single frames, so of things that look alike it cannot tell which moves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +119,37 @@ def dissect(classifier: Classifier) -> Anatomy:
         found.extend(choice.candidates.values())
         facts.update(chosen=",".join(c.path for c in chosen), reason=reason, end=forward.end, methods=methods)
         # Rows and columns may be open.
-        return tuple(tf.shape(laid_out(c.outputs, c.positions, network, images))[1:] for c in found)
+        shapes = tuple(tf.shape(laid_out(c.outputs, c.positions, network, images))[1:] for c in found)
+        return shapes, tuple(laid_out(c.outputs, c.positions, network, images) for c in chosen)
 
     concrete = tf.function(look, input_signature=[image_spec(network.shape, "uint8")], autograph=False)
-    shapes = concrete(tf.zeros((1, height, width, classifier.channels), "uint8"))
+    shapes, _ = concrete(tf.zeros((1, height, width, classifier.channels), "uint8"))
+    if classifier.frames and _sees_single_frames(lambda x: concrete(x)[1][0].numpy(), classifier):
+        facts["reason"] += SINGLE_FRAMES
     layers = (_layer(c, *s.numpy().tolist()) for c, s in zip(found, shapes, strict=True))
     model = classifier.model
     counts = (sum(math.prod(w.shape) for w in weights) for weights in (model.weights, model.trainable_weights))
     parameters, trainable = counts
     return Anatomy(layers=tuple(layers), parameters=parameters, trainable=trainable, network=_told(model), **facts)
+
+
+def _sees_single_frames(layer: Callable[[Array], Array], classifier: Classifier) -> bool:
+    """Tells whether each step of a layer's map (1, T' * h', w', K) depends on one frame of the window only.
+
+    Args:
+        layer: gives its map of a window (1, T * h, w, C).
+        classifier: whose layer it is.
+    """
+    width, height = classifier.input_size
+    frames, rng = classifier.frames, np.random.default_rng(0)
+    one = rng.integers(0, 256, (frames, height, width, classifier.channels)).astype(np.uint8)
+    other = one.copy()
+    other[frames // 2] = 255 - one[frames // 2]
+    before, after = (layer(x.reshape(1, frames * height, *x.shape[2:])) for x in (one, other))
+    if before.shape[1] % frames:
+        return False
+    changed = (before != after).reshape(frames, -1).any(axis=1)
+    return frames > 1 and np.flatnonzero(changed).tolist() == [frames // 2]
 
 
 def _layer(candidate: Candidate, height: int, columns: int, channels: int) -> Layer:
