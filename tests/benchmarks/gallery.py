@@ -60,12 +60,12 @@ def sheet(pictures: np.ndarray, maps: np.ndarray, scale: int, path: Path) -> Non
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def main() -> None:
-    """Trains both and writes their pictures."""
+def clip_network() -> None:
+    """Draws Grad-CAM of a Conv3D network over one window."""
     import keras
 
-    from tests import motion, transformers
-    from vidcam import ClipExplainer, Explainer, load_model
+    from tests import motion
+    from vidcam import ClipExplainer, load_model
 
     keras.utils.set_random_seed(0)
     shown = motion.draw(1024, seed=0)
@@ -73,11 +73,26 @@ def main() -> None:
     clip = motion.draw(2, seed=11).pictures[1]
     sheet(clip, ClipExplainer(clips).window(clip).maps, 10, PLACE / "clip_network.jpg")
 
-    vit = trained(transformers.vit(size=(SIDE, SIDE), patch=4), *discs(1536, seed=0), epochs=10)
+
+def transformer() -> None:
+    """Draws HiResCAM of a vision transformer with a class token."""
+    import keras
+
+    from tests import transformers
+    from vidcam import Explainer, load_model
+
+    keras.utils.set_random_seed(0)
+    vit = trained(transformers.vit(size=(SIDE, SIDE), patch=4), *discs(1536, seed=0), epochs=5)
     pictures, labels = discs(6, seed=1)
-    found = Explainer(load_model(vit, labels=("red", "green", "blue")))(pictures)
+    found = Explainer(load_model(vit, labels=("red", "green", "blue")), "hirescam", engine="tensorflow")(pictures)
     print(f"the transformer tells {np.mean(found.logits.argmax(1) == labels):.0%} of the colours")
     sheet(pictures, found.maps, 5, PLACE / "transformer.jpg")
+
+
+def main() -> None:
+    """Trains both and writes their pictures."""
+    clip_network()
+    transformer()
 
 
 if __name__ == "__main__":
