@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 from vidcam.media import open_source
-from vidcam.render import compose_planes, draw_caption, draw_colorbar, draw_outline, heat_of, suits_planes
+from vidcam.render import (
+    compose_planes,
+    draw_caption,
+    draw_colorbar,
+    draw_outline,
+    heat_of,
+    shrunk_to_rgb,
+    suits_planes,
+)
 from vidcam.render.colormap import colormap_table
 from vidcam.render.planes import in_gamut, paint
 from vidcam.types import Placement, Planes
@@ -101,6 +109,18 @@ def test_real_clips_are_blended_as_in_rgb(shared_data, clip, opacity):
         frames = [frame.planes for frame in source]
     assert len(frames) >= 3
     assert max(share_off(frames, "jet", 0.4, opacity)) <= 0.001
+
+
+@pytest.mark.parametrize("size", [(101, 76), (320, 240), (427, 321)])
+@pytest.mark.parametrize("matrix", ["bt709", "bt601"])
+def test_pictures_are_shrunk_as_in_rgb(matrix, size):
+    for planes in colourful(matrix)[:2]:
+        expected = cv2.resize(to_rgb(planes).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        made = shrunk_to_rgb(planes, size)
+        assert made.dtype == np.uint8
+        off = np.abs(made - expected)
+        assert off.mean() <= 1
+        assert np.percentile(off, 99.9) <= 5
 
 
 def test_whites_above_white_are_cut_off_as_rgb_cuts_them_off():

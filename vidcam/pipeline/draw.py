@@ -30,6 +30,7 @@ from vidcam.render import (
     moved,
     scaled,
     shape_of,
+    shrunk_to_rgb,
     suits_planes,
     tile,
     tile_planes,
@@ -212,13 +213,21 @@ def _picture(batch: Explained, i: int, drawer: Drawer) -> Picture:
             assert isinstance(picture, Planes)
             cells = [_cell_of_planes(picture, p, drawer, (batch, i, cell)) for cell, p in enumerate(placements)]
             return tile_planes([cells[n] for n in places if n is not None], columns, width)
-    rgb = scaled(frame.rgb(), size)
-    assert not isinstance(rgb, Planes)
+    rgb = _rgb(frame, size)
     pictures = [_cell(rgb, moved(e.placement, size), drawer, (batch, i, n)) for n, e in enumerate(batch.explanations)]
     picture = tile([None if n is None else rgb if n < 0 else pictures[n] for n in places], columns, width)
     if drawer.strips is not None and not grid.models:
         picture = drawer.strips.under(0, picture, float(frame.time))
     return picture
+
+
+def _rgb(frame: Frame, size: tuple[int, int]) -> Array:
+    """Returns a frame in RGB at a size."""
+    if frame.planes is not None and size != frame.size and size[0] <= frame.size[0] and size[1] <= frame.size[1]:
+        return shrunk_to_rgb(frame.planes, size)
+    rgb = scaled(frame.rgb(), size)
+    assert not isinstance(rgb, Planes)
+    return rgb
 
 
 def _cell(rgb: Array, placement: Placement, drawer: Drawer, at: _At) -> Array:

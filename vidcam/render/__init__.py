@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vidcam.render.planes import Picture as Picture
     from vidcam.render.planes import compose_planes as compose_planes
     from vidcam.render.planes import shape_of as shape_of
+    from vidcam.render.planes import shrunk_to_rgb as shrunk_to_rgb
     from vidcam.render.planes import suits_planes as suits_planes
     from vidcam.render.scale import History as History
     from vidcam.render.scale import clip_peak as clip_peak
@@ -56,6 +57,7 @@ _EXPORTS = {
     "Picture": "vidcam.render.planes",
     "compose_planes": "vidcam.render.planes",
     "shape_of": "vidcam.render.planes",
+    "shrunk_to_rgb": "vidcam.render.planes",
     "suits_planes": "vidcam.render.planes",
     "Timeline": "vidcam.render.timeline",
     "History": "vidcam.render.scale",

@@ -87,6 +87,22 @@ def compose_planes(
     return out
 
 
+def shrunk_to_rgb(frame: Planes, size: tuple[int, int]) -> Array:
+    """Brings a picture to a smaller size and finds RGB then, which is far less work than the other way round.
+
+    Args:
+        frame: the picture.
+        size: (width, height) in pixels, no larger than the picture's and in its proportions.
+
+    Returns:
+        RGB uint8 (height, width, 3); but for rounding, what the picture in RGB gives when it is averaged over areas.
+    """
+    # U and V may have to be enlarged, and averaging over areas would repeat their samples then.
+    ways = [cv2.INTER_AREA if size[0] <= p.shape[1] and size[1] <= p.shape[0] else cv2.INTER_LINEAR for p in frame.all]
+    small = [cv2.resize(p, size, interpolation=way) for p, way in zip(frame.all, ways, strict=True)]
+    return cv2.transform(cv2.merge(small), _to_rgb(frame.matrix))
+
+
 def in_gamut(frame: Planes, alpha: float) -> Planes:
     """Cuts off what RGB has no numbers for, where it is so much that a blended picture would show it.
 
