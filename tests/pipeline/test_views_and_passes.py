@@ -331,3 +331,17 @@ def test_how_steady_a_video_is_that_is_drawn_on_its_planes_again(classifier, tmp
     kept = vidcam.run(clip, tmp_path / "kept.mp4", track=tmp_path / "maps.npz", keep_track=True)
     assert made.steadiness > 0
     assert kept.steadiness == pytest.approx(made.steadiness, rel=1e-5)
+
+
+def test_a_frame_is_not_made_rgb_in_full_for_a_smaller_picture(tmp_path, monkeypatch):
+    """Neither for the network nor for drawing: what video stores is shrunk first."""
+    classifier = load_model(gap_cnn(size=32), labels=["cat", "dog", "fish"])
+    clip = make_video(tmp_path / "large.mp4", 4, width=192, height=144)
+    with monkeypatch.context() as patch:
+        patch.delattr("vidcam.media.read.video.to_rgb")
+        made = vidcam.run(clip, tmp_path / "o.gif", model=classifier, width=96, explain="all")
+    assert (made.size, made.frames) == ((96, 72), 4)
+    with monkeypatch.context() as patch:  # drawn in full, it has to be
+        patch.delattr("vidcam.media.read.video.to_rgb")
+        with pytest.raises(NameError):
+            vidcam.run(clip, tmp_path / "full.gif", model=classifier)

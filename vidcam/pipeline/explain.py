@@ -75,7 +75,8 @@ def prepare(
         views: to whose inputs they are fitted.
         batch_size: frames in a batch.
         meter: measures the work.
-        keep: what the frames keep of their pictures: what they are drawn on afterwards. Planes where there are some.
+        keep: what the frames keep of their pictures: what they are drawn on afterwards. `planes` gives up RGB where
+            there are some; `rgb` gives up nothing.
         begin: seconds; frames before are looked at for what has moved only.
         moving: whether motion is looked for; it can be where every frame is asked for.
 
@@ -89,10 +90,8 @@ def prepare(
         with meter.stage("prepare"):
             if one.asked:
                 inputs = [fitted(frame, classifier) for classifier in views]
-            if keep != "planes":
-                frame.planes = None
             if inputs:
-                if all(suits_planes(placement) for _, placement in inputs):
+                if keep == "planes" and all(suits_planes(placement) for _, placement in inputs):
                     frame.release()
                 moves = _moves(motions, inputs) if moving else []
         if begin is not None and frame.time < begin:
