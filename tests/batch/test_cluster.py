@@ -61,7 +61,7 @@ def check_same(local: Path, cluster: Path) -> None:
 
 
 def test_a_cluster_makes_what_this_machine_makes_and_goes_on_with_it(clips, disconnect):
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     seen = []
     made = run(clips, "cluster", ray=True, progress=lambda p: seen.append([c.name for c in p.current]))
     assert len(made.done) == 4
